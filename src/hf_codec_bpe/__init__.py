@@ -1,0 +1,79 @@
+"""Codec BPE for Transformers: audio in, tokens out, and back.
+
+```python
+import hf_codec_bpe
+from transformers import AutoProcessor
+
+processor = AutoProcessor.from_pretrained(hf_codec_bpe.demo_repo())
+ids = processor(audio="speech.wav")["input_ids"]
+waveforms = processor.decode_audio(ids)
+```
+
+Importing this package is light: public names load on first use, and the classes register with
+Transformers' Auto classes when those are imported.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ._registration import register_with_transformers
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from .alphabet import CodebookAlphabet
+    from .codecs import AudioCodec, load_codec, register_codec
+    from .codes_folder import CodesFolder
+    from .compat import chars_to_codes, codes_to_chars
+    from .configuration_codec_bpe import CodecBPEConfig
+    from .demo import demo_repo
+    from .processing_codec_bpe import CodecBPEProcessor
+    from .tokenization_codec_bpe import CodecBPETokenizer
+    from .training import train_tokenizer
+
+__all__ = [
+    "AudioCodec",
+    "CodebookAlphabet",
+    "CodecBPEConfig",
+    "CodecBPEProcessor",
+    "CodecBPETokenizer",
+    "CodesFolder",
+    "__version__",
+    "chars_to_codes",
+    "codes_to_chars",
+    "demo_repo",
+    "load_codec",
+    "register_codec",
+    "train_tokenizer",
+]
+
+_MODULES = {
+    "AudioCodec": "codecs",
+    "CodebookAlphabet": "alphabet",
+    "CodecBPEConfig": "configuration_codec_bpe",
+    "CodecBPEProcessor": "processing_codec_bpe",
+    "CodecBPETokenizer": "tokenization_codec_bpe",
+    "CodesFolder": "codes_folder",
+    "chars_to_codes": "compat",
+    "codes_to_chars": "compat",
+    "demo_repo": "demo",
+    "load_codec": "codecs",
+    "register_codec": "codecs",
+    "train_tokenizer": "training",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_MODULES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+register_with_transformers()

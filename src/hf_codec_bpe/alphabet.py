@@ -1,0 +1,333 @@
+"""Codes to characters and back: one character for each code of each codebook.
+
+A BPE tokenizer works on text, so the codes `[K, T]` of a clip (K codebooks, T frames) are written
+frame by frame as a string of K x T characters. Codebook 0 owns the first characters of the
+alphabet, codebook 1 the next ones, and so on, so that a character tells both its codebook and its
+code (Acoustic BPE, Shen et al. 2024, extended to residual codebooks as in codec-bpe).
+
+Axis letters: K = codebooks, T = frames.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import cached_property
+from itertools import accumulate
+from typing import Any, Literal, NamedTuple, TypeAlias, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from . import code_points
+from .errors import AlphabetError, CodesError
+from .mending import in_turn
+
+__all__ = ["CodebookAlphabet", "Mended"]
+
+logger = logging.getLogger(__name__)
+
+IntArray: TypeAlias = npt.NDArray[np.integer[Any]]
+
+
+class Mended(NamedTuple):
+    """What `CodebookAlphabet.mend` made of a string."""
+
+    codes: npt.NDArray[np.int64]
+    """Codes `[K, T]` of the whole frames that remain."""
+    num_dropped: int
+    """How many characters were dropped in all."""
+    begin_hanging: str
+    """Dropped characters before the first whole frame: the end of a frame that began earlier."""
+    end_hanging: str
+    """Dropped characters after the last whole frame: the start of a frame that goes on later."""
+
+
+class CodebookAlphabet:
+    """The characters that stand for the codes of K codebooks.
+
+    Characters are consecutive from `unicode_offset`, skipping surrogates (which no UTF text may
+    hold) and noncharacters.
+
+    Args:
+        codebook_sizes: One size per codebook; sizes may differ.
+        unicode_offset: The first character's code point. By default U+F0000 (private use), or
+            U+40000 (unassigned) for an alphabet of more than 131,068 characters. 0x4E00 reads and
+            writes what codec-bpe does by default.
+        skip_noncharacters: `False` gives noncharacters to codes like any other character, as
+            codec-bpe does: needed only to read its tokenizers at offsets from 0xE000.
+
+    Raises:
+        AlphabetError: A size below 1, or an alphabet that does not fit behind the offset.
+
+    Example:
+        >>> alphabet = CodebookAlphabet([1024, 1024], unicode_offset=0x4E00)
+        >>> alphabet.to_text([[0, 1], [2, 3]])
+        '一刂丁刃'
+        >>> alphabet.to_codes('一刂丁刃').tolist()
+        [[0, 1], [2, 3]]
+    """
+
+    def __init__(
+        self,
+        codebook_sizes: Sequence[int],
+        unicode_offset: int | None = None,
+        *,
+        skip_noncharacters: bool = True,
+    ) -> None:
+        self.codebook_sizes = _checked_sizes(codebook_sizes)
+        self.skip_noncharacters = skip_noncharacters
+        self.num_codebooks = len(self.codebook_sizes)
+        self.size = sum(self.codebook_sizes)
+        self._starts = np.array([0, *accumulate(self.codebook_sizes)], dtype=np.int64)
+        if unicode_offset is None:
+            unicode_offset = code_points.default_offset(self.size)
+        self.unicode_offset = int(unicode_offset)
+        self._code_points = code_points.usable_code_points(
+            self.unicode_offset, self.size, skip_noncharacters=skip_noncharacters
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"CodebookAlphabet(codebook_sizes={list(self.codebook_sizes)}, "
+            f"unicode_offset={self.unicode_offset:#x})"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CodebookAlphabet) and (
+            self.codebook_sizes == other.codebook_sizes
+            and np.array_equal(self._code_points, other._code_points)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.codebook_sizes, self.unicode_offset, self.skip_noncharacters))
+
+    def __contains__(self, char: str) -> bool:
+        return len(char) == 1 and bool(self._positions(char)[0] >= 0)
+
+    @property
+    def characters(self) -> str:
+        """All characters, in the order of codebooks and codes."""
+        return code_points.to_text(self._code_points)
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """The alphabet as runs of code points, `(first, last)` both included."""
+        breaks = np.flatnonzero(np.diff(self._code_points.astype(np.int64)) != 1)
+        firsts = self._code_points[np.concatenate([[0], breaks + 1])]
+        lasts = self._code_points[np.concatenate([breaks, [self.size - 1]])]
+        return list(zip(firsts.tolist(), lasts.tolist(), strict=True))
+
+    @property
+    def character_class(self) -> str:
+        """The inside of a regular expression's `[...]` that matches every character."""
+        return "".join(f"{chr(first)}-{chr(last)}" for first, last in self.ranges)
+
+    def checked(self, codes: Any) -> IntArray:
+        """Codes of any kind as an integer array `[K, T]`, all inside their codebooks.
+
+        Args:
+            codes: Integers `[K, T]` of any dtype: nested lists, a numpy array, or a torch tensor
+                on any device. Never changed.
+
+        Raises:
+            CodesError: Not integers, or not K rows.
+            AlphabetError: A code outside its codebook; says which one and where.
+        """
+        array = _as_integers(codes)
+        if array.ndim != 2 or array.shape[0] != self.num_codebooks:
+            raise CodesError(
+                f"Codes of shape {list(array.shape)} do not fit {self.num_codebooks} codebook(s): "
+                f"pass integers of shape [num_codebooks={self.num_codebooks}, num_frames]."
+            )
+        outside = self._outside(array)
+        if outside.any():
+            codebook, frame = (int(i) for i in np.argwhere(outside)[0])
+            raise AlphabetError(
+                f"Code {int(array[codebook, frame])} at codebook {codebook}, frame {frame} is "
+                f"outside its codebook of {self.codebook_sizes[codebook]} codes. Check that the "
+                f"alphabet's sizes {list(self.codebook_sizes)} are those of the codec."
+            )
+        return array
+
+    def to_positions(self, codes: Any) -> npt.NDArray[np.int64]:
+        """Checks codes and numbers them through all codebooks, frame by frame.
+
+        Args:
+            codes: See `checked`, which also lists the errors.
+
+        Returns:
+            Positions `[T * K]` in the alphabet, `0 <= position < size`.
+
+        Example:
+            >>> CodebookAlphabet([1024, 1024]).to_positions([[0, 1], [2, 3]]).tolist()
+            [0, 1026, 1, 1027]
+        """
+        array = self.checked(codes)
+        return (array.astype(np.int64) + self._starts[:-1, None]).T.reshape(-1)
+
+    def to_text(self, codes: Any) -> str:
+        """Writes codes `[K, T]` as a string of T x K characters, frame by frame.
+
+        Args:
+            codes: See `checked`, which also lists the errors.
+
+        Example:
+            >>> CodebookAlphabet([4, 2], unicode_offset=ord("a")).to_text([[0, 3], [1, 0]])
+            'afde'
+        """
+        return code_points.to_text(self._code_points[self.to_positions(codes)])
+
+    @overload
+    def to_codes(
+        self,
+        text: str,
+        errors: Literal["strict", "drop"] = ...,
+        return_hanging: Literal[False] = ...,
+    ) -> npt.NDArray[np.int64]: ...
+
+    @overload
+    def to_codes(
+        self, text: str, errors: Literal["strict", "drop"] = ..., *, return_hanging: Literal[True]
+    ) -> tuple[npt.NDArray[np.int64], str, str]: ...
+
+    def to_codes(
+        self,
+        text: str,
+        errors: Literal["strict", "drop"] = "strict",
+        return_hanging: bool = False,
+    ) -> npt.NDArray[np.int64] | tuple[npt.NDArray[np.int64], str, str]:
+        """Reads a string of code characters back into codes.
+
+        Args:
+            text: Characters of this alphabet, frame by frame. Empty text gives `[K, 0]`.
+            errors: `"strict"` raises on the first character that is not in its place; `"drop"`
+                mends what a language model generates, see `mend`, and logs how many it dropped.
+            return_hanging: Also return the characters that hung over at the beginning and the
+                end (`"drop"` only; they are empty under `"strict"`).
+
+        Returns:
+            Codes `[K, T]`, or `(codes, begin_hanging, end_hanging)`.
+
+        Raises:
+            AlphabetError: Under `"strict"`, a character outside the alphabet or out of turn, or
+                an incomplete last frame.
+        """
+        if errors == "strict":
+            codes, begin, end = self._strict(text), "", ""
+        elif errors == "drop":
+            codes, num_dropped, begin, end = self.mend(text)
+            if num_dropped:
+                logger.warning("Dropped %d of %d audio characters.", num_dropped, len(text))
+        else:
+            raise AlphabetError(f"errors={errors!r} is not known: pass 'strict' or 'drop'.")
+        return (codes, begin, end) if return_hanging else codes
+
+    def mend(self, text: str) -> Mended:
+        """Keeps the whole frames of a string that a language model generated.
+
+        As codec-bpe does: characters outside the alphabet go; from the first one on, characters
+        that are not their codebook's turn go; then an incomplete frame at either end goes.
+
+        Example:
+            >>> alphabet = CodebookAlphabet([4, 2], unicode_offset=ord("a"))
+            >>> alphabet.mend("e" + "af" + "?" + "b" + "c" + "e" + "d")
+            Mended(codes=array([[0, 1],
+                   [1, 0]]), num_dropped=4, begin_hanging='e', end_hanging='d')
+        """
+        positions = self._positions(text)
+        codebooks = self._codebooks_of(positions)
+        mask = in_turn(codebooks, self.num_codebooks)
+        kept, first_codebook = positions[mask], int(codebooks[mask][:1].sum())
+        begin = min(-first_codebook % self.num_codebooks, len(kept))
+        end = len(kept) - (len(kept) - begin) % self.num_codebooks
+        return Mended(
+            codes=self._frames(kept[begin:end]),
+            num_dropped=len(positions) - (end - begin),
+            begin_hanging=code_points.to_text(self._code_points[kept[:begin]]),
+            end_hanging=code_points.to_text(self._code_points[kept[end:]]),
+        )
+
+    def _strict(self, text: str) -> npt.NDArray[np.int64]:
+        positions = self._positions(text)
+        num_hanging = len(positions) % self.num_codebooks
+        codes = self._frames(positions[: len(positions) - num_hanging])
+        if not num_hanging and not self._outside(codes).any():
+            return codes
+        codebooks = self._codebooks_of(positions)
+        expected = np.arange(len(positions)) % self.num_codebooks
+        wrong = np.flatnonzero(codebooks != expected)
+        if len(wrong):
+            at = int(wrong[0])
+            raise AlphabetError(_out_of_place(text, at, codebooks[at], expected[at], self))
+        raise AlphabetError(
+            f"The text ends inside a frame: {len(positions)} characters are not a multiple of "
+            f"{self.num_codebooks} codebooks. Pass errors='drop' to keep its whole frames."
+        )
+
+    def _frames(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Positions `[T * K]`, taken to be in turn, as codes `[K, T]`."""
+        codes = positions.reshape(-1, self.num_codebooks).T - self._starts[:-1, None]
+        return np.ascontiguousarray(codes)
+
+    def _outside(self, codes: IntArray) -> npt.NDArray[np.bool_]:
+        """Which of the codes `[K, T]` are outside their codebook."""
+        return (codes < 0) | (codes >= np.array(self.codebook_sizes)[:, None])
+
+    def _codebooks_of(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The codebook of each position; -1 for a foreign one."""
+        return np.searchsorted(self._starts, positions, side="right") - 1
+
+    @cached_property
+    def _position_of(self) -> npt.NDArray[np.int64]:
+        """The inverse of `_code_points`, from `unicode_offset` on; -1 where nothing is."""
+        span = int(self._code_points[-1]) - self.unicode_offset + 1
+        table = np.full(span + 1, -1)  # the entry behind the last one stays foreign
+        table[self._code_points - self.unicode_offset] = np.arange(self.size)
+        return table
+
+    def _positions(self, text: str) -> npt.NDArray[np.int64]:
+        """The position of each character in the alphabet; -1 for a foreign one."""
+        # Unsigned: code points below the offset wrap to large numbers, so one bound is enough.
+        at = code_points.from_text(text) - np.uint32(self.unicode_offset)
+        return self._position_of[np.minimum(at, np.uint32(len(self._position_of) - 1))]
+
+
+def _checked_sizes(codebook_sizes: Sequence[int]) -> tuple[int, ...]:
+    sizes = tuple(int(size) for size in codebook_sizes)
+    if not sizes or min(sizes) < 1:
+        raise AlphabetError(
+            f"codebook_sizes={list(codebook_sizes)} is not an alphabet: give one or more "
+            "codebooks, each of at least one code."
+        )
+    return sizes
+
+
+def _as_integers(codes: Any) -> IntArray:
+    """Lists, numpy arrays and torch tensors as one integer array."""
+    if hasattr(codes, "detach"):  # a torch tensor, without importing torch
+        codes = codes.detach().cpu().numpy()
+    try:
+        array = np.asarray(codes)
+    except ValueError as error:  # rows of different lengths
+        raise CodesError(f"Codes must be a rectangle [K, T]: {error}") from error
+    if array.size == 0:
+        return array.astype(np.int64)
+    if not np.issubdtype(array.dtype, np.integer):
+        raise CodesError(f"Codes must be integers, but their dtype is {array.dtype}.")
+    return array
+
+
+def _out_of_place(
+    text: str, at: int, codebook: int, expected: int, alphabet: CodebookAlphabet
+) -> str:
+    char = f"Character {text[at]!r} (U+{ord(text[at]):04X}) at position {at}"
+    if codebook < 0:
+        return (
+            f"{char} is not in {alphabet!r}. Pass errors='drop' to drop what is not audio, or "
+            "check that the text was made with this alphabet."
+        )
+    return (
+        f"{char} belongs to codebook {codebook}, but codebook {expected} is due there. "
+        "Pass errors='drop' to mend generated text."
+    )

@@ -1,0 +1,31 @@
+"""Waveforms to codes and back, for every family of codecs through one contract.
+
+Read `base.py` first: it is the contract. `windows.py` cuts and groups clips; each family has a
+small file of its own; `registry.py` knows them; `presets.py` and `loading.py` find and load them.
+"""
+
+from .base import AudioCodec
+from .dac import DacCodec
+from .encodec import EncodecCodec
+from .loading import load_codec
+from .mimi import MimiCodec
+from .pin import CodecPin
+from .presets import Preset, find_preset, presets
+from .registry import families, register_codec
+
+__all__ = [
+    "AudioCodec",
+    "CodecPin",
+    "DacCodec",
+    "EncodecCodec",
+    "MimiCodec",
+    "Preset",
+    "families",
+    "find_preset",
+    "load_codec",
+    "presets",
+    "register_codec",
+]
+
+for _codec in (DacCodec, EncodecCodec, MimiCodec):
+    register_codec(_codec)

@@ -1,0 +1,44 @@
+"""DAC, the Descript Audio Codec (Kumar et al. 2023), as Transformers ships it."""
+
+from __future__ import annotations
+
+import torch
+from transformers import DacFeatureExtractor
+
+from .base import AudioCodec
+
+__all__ = ["DacCodec"]
+
+
+class DacCodec(AudioCodec):
+    """DAC models of any sampling rate.
+
+    Every clip is padded with silence to whole frames, as the model's feature extractor does. Each
+    odd upsampling ratio of the decoder (the 5 of the 24 kHz model) costs the waveform one sample
+    at its stage, so that decoding gives slightly fewer samples than frames times hop length.
+    """
+
+    family = "dac"
+
+    def padded_length(self, num_samples: int) -> int:
+        return self.num_frames(num_samples) * self.hop_length
+
+    def num_samples(self, num_frames: int) -> int:
+        length = num_frames
+        for ratio in self.config.upsampling_ratios:
+            length = max(0, length * ratio - ratio % 2)
+        return length
+
+    def _all_codebook_sizes(self) -> list[int]:
+        return [self.config.codebook_size] * self.config.n_codebooks
+
+    def _make_feature_extractor(self) -> DacFeatureExtractor:
+        return DacFeatureExtractor(
+            feature_size=1, sampling_rate=self.sampling_rate, hop_length=self.hop_length
+        )
+
+    def _encode_batch(self, input_values: torch.Tensor) -> torch.Tensor:
+        return self.model.encode(input_values, n_quantizers=self.num_codebooks).audio_codes
+
+    def _decode_batch(self, audio_codes: torch.Tensor) -> torch.Tensor:
+        return self.model.decode(audio_codes=audio_codes).audio_values

@@ -1,0 +1,62 @@
+"""EnCodec (Défossez et al. 2022), as Transformers ships it."""
+
+from __future__ import annotations
+
+import torch
+from transformers import EncodecFeatureExtractor
+
+from ..errors import CodecError
+from .base import AudioCodec
+
+__all__ = ["EncodecCodec"]
+
+
+class EncodecCodec(AudioCodec):
+    """EnCodec models that make one stream of codes: the 24 kHz kind.
+
+    The 48 kHz model is refused: it cuts audio into chunks of its own that overlap, and decoding
+    needs a loudness scale for each of them, which is no code and could not become a token.
+    """
+
+    family = "encodec"
+
+    def _check_config(self) -> None:
+        obstacles = [
+            reason
+            for reason, found in {
+                "chunks of its own (chunk_length_s)": self.config.chunk_length_s is not None,
+                "a loudness scale beside its codes (normalize)": self.config.normalize,
+                "more than one audio channel": self.config.audio_channels != 1,
+            }.items()
+            if found
+        ]
+        if obstacles:
+            raise CodecError(
+                f"This EnCodec model has {' and '.join(obstacles)}, so that its codes alone do not "
+                "tell the audio. Use a model of the 24 kHz kind, such as facebook/encodec_24khz."
+            )
+
+    def _all_codebook_sizes(self) -> list[int]:
+        quantizer = self.model.quantizer
+        largest = quantizer.get_num_quantizers_for_bandwidth(max(self.config.target_bandwidths))
+        return [self.config.codebook_size] * min(largest, len(quantizer.layers))
+
+    def _make_feature_extractor(self) -> EncodecFeatureExtractor:
+        return EncodecFeatureExtractor(feature_size=1, sampling_rate=self.sampling_rate)
+
+    def _encode_batch(self, input_values: torch.Tensor) -> torch.Tensor:
+        # Residual codebooks are a prefix: the bandwidth only says how many of them are computed.
+        audio_codes = self.model.encode(input_values, bandwidth=self._bandwidth()).audio_codes
+        return audio_codes[0, :, : self.num_codebooks]
+
+    def _decode_batch(self, audio_codes: torch.Tensor) -> torch.Tensor:
+        return self.model.decode(audio_codes[None], [None]).audio_values[:, 0]
+
+    def _bandwidth(self) -> float:
+        """The smallest of the model's bandwidths that computes the codebooks in use."""
+        num_quantizers = self.model.quantizer.get_num_quantizers_for_bandwidth
+        return min(
+            bandwidth
+            for bandwidth in self.config.target_bandwidths
+            if num_quantizers(bandwidth) >= self.num_codebooks
+        )

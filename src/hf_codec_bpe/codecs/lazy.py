@@ -1,0 +1,103 @@
+"""A processor's codec: known by its pin, loaded when it is first needed."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ProcessorError
+from .pin import CODEC_FOLDER, CodecPin
+
+if TYPE_CHECKING:
+    import torch
+
+    from .base import AudioCodec
+
+__all__ = ["LazyCodec"]
+
+_IMPORTED_IN = os.getpid()
+
+
+class LazyCodec:
+    """A codec that costs nothing until `load` is called.
+
+    Copying and pickling leave the loaded codec out: a copy loads its own, and the hash of a
+    processor takes milliseconds whatever its codec's size.
+
+    Args:
+        pin: What the codec must be, and where it is; `None` if there is none.
+        codec: The codec, if it is loaded already.
+    """
+
+    def __init__(self, pin: CodecPin | None, codec: AudioCodec | None = None) -> None:
+        self.pin = pin
+        self.source: dict[str, Any] = {}
+        """How the processor itself was loaded: `name_or_path`, `revision`, `token`..."""
+        self.device: str | torch.device | None = None
+        self._codec = codec
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_codec": None}
+
+    @property
+    def required_pin(self) -> CodecPin:
+        """The pin.
+
+        Raises:
+            ProcessorError: There is none.
+        """
+        if self.pin is None:
+            raise ProcessorError(
+                "This processor has no codec: make one with CodecBPEProcessor.from_codec(codec, "
+                "tokenizer)."
+            )
+        return self.pin
+
+    def load(self) -> AudioCodec:
+        """The codec, loaded by the first call.
+
+        Raises:
+            ProcessorError: There is none, or a copy lost the one that was only in memory.
+            CodecNotFoundError: It is not where the pin says.
+            CodecMismatchError: It is another one.
+        """
+        if self._codec is None:
+            from .loading import load_codec
+
+            _leave_threads_of_parent()
+            pin = self.required_pin
+            self._codec = load_codec(
+                **self._place(pin),
+                num_codebooks=pin.num_codebooks,
+                dtype=pin.dtype,
+                device=self.device,
+            )
+            pin.check(self._codec.pin)
+        return self._codec
+
+    def to(self, device: str | torch.device) -> None:
+        """Moves the codec to a device, now or when it is loaded."""
+        self.device = device
+        if self._codec is not None:
+            self._codec.to(device)
+
+    def _place(self, pin: CodecPin) -> dict[str, Any]:
+        if not pin.is_beside:
+            access = ("token", "cache_dir", "local_files_only")
+            options = {key: self.source[key] for key in access if key in self.source}
+            return {"name_or_path": pin.name_or_path, "revision": pin.revision, **options}
+        if not self.source:
+            raise ProcessorError(
+                "The codec of this processor existed only in memory, where a copy in another "
+                "process cannot find it: save the processor and load it from there."
+            )
+        subfolder = os.path.join(self.source.get("subfolder", ""), CODEC_FOLDER)
+        return {**self.source, "subfolder": subfolder}
+
+
+def _leave_threads_of_parent() -> None:
+    """In a forked worker, OpenMP's threads are those of the parent: more than one hangs."""
+    if os.getpid() != _IMPORTED_IN:
+        import torch
+
+        torch.set_num_threads(1)

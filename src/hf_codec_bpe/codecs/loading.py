@@ -1,0 +1,122 @@
+"""From a name to a codec: presets, Hub repositories and folders."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedConfig
+
+from ..errors import CodecError, CodecNotFoundError
+from .base import AudioCodec
+from .presets import find_preset, similar_presets
+from .registry import codec_class
+
+__all__ = ["load_codec"]
+
+
+def load_codec(
+    name_or_path: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    num_codebooks: int | None = None,
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    token: str | bool | None = None,
+    local_files_only: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+    subfolder: str = "",
+) -> AudioCodec:
+    """Loads a codec.
+
+    Args:
+        name_or_path: A preset's name in any case (`"mimi"`; `hf-codec-bpe presets` lists them), a
+            Hub id (`"kyutai/mimi"`), or a folder that `save_pretrained` wrote.
+        revision: A branch, tag or commit hash on the Hub.
+        num_codebooks: How many codebooks to use, from the first one on. By default all.
+        device: Where to put the model. By default the CPU.
+        dtype: The model's precision. By default float32: in a lower one, codes also depend on the
+            batch that they were computed in.
+        token: A Hub token for private repositories.
+        local_files_only: Use only what is in the cache.
+        cache_dir: Where the Hub's files are cached.
+        subfolder: The folder inside the repository or the local folder.
+
+    Returns:
+        The codec, in evaluation mode.
+
+    Raises:
+        CodecNotFoundError: Nothing there, or no way to reach it.
+        CodecError: Something is there that is not a codec of a known family, or not whole.
+    """
+    name = os.fspath(name_or_path)
+    preset = find_preset(name)
+    place = preset.hub_id if preset and not os.path.isdir(name) else name
+    where: dict[str, Any] = {
+        "revision": revision,
+        "token": token,
+        "local_files_only": local_files_only,
+        "cache_dir": cache_dir,
+        "subfolder": subfolder,
+    }
+    try:
+        config = AutoConfig.from_pretrained(place, trust_remote_code=False, **where)
+        family = codec_class(config.model_type)
+        model = _load_model(place, config, dtype, where)
+        feature_extractor = _load_feature_extractor(place, where)
+    except OSError as error:
+        raise CodecNotFoundError(_not_found(name, error)) from error
+    except (SafetensorError, ValueError) as error:
+        if isinstance(error, CodecError):
+            raise
+        raise CodecError(f"{name} cannot be loaded as a codec: {error}") from error
+    on_hub = not os.path.isdir(place)
+    return family(
+        model.to(device) if device is not None else model,
+        feature_extractor,
+        num_codebooks=num_codebooks,
+        name_or_path=place if on_hub else None,
+        revision=getattr(config, "_commit_hash", None) if on_hub else None,
+    )
+
+
+def _load_model(
+    place: str, config: PreTrainedConfig, dtype: str | torch.dtype | None, where: dict[str, Any]
+) -> Any:
+    model, report = AutoModel.from_pretrained(
+        place,
+        config=config,
+        dtype=dtype or torch.float32,
+        use_safetensors=True,
+        output_loading_info=True,
+        **where,
+    )
+    if report["missing_keys"]:
+        missing = sorted(report["missing_keys"])
+        raise CodecError(
+            f"The weights of {place} lack {len(missing)} tensors, {missing[0]} among them: the "
+            "model would run on random numbers. Get the whole checkpoint."
+        )
+    return model
+
+
+def _load_feature_extractor(place: str, where: dict[str, Any]) -> Any:
+    """The repository's own; `None` where it has none and the family makes one."""
+    folder = Path(place, where["subfolder"])
+    if folder.is_dir() and not (folder / "preprocessor_config.json").exists():
+        return None
+    return AutoFeatureExtractor.from_pretrained(place, trust_remote_code=False, **where)
+
+
+def _not_found(name: str, error: OSError) -> str:
+    similar = similar_presets(name)
+    hint = f" Did you mean the preset {' or '.join(similar)}?" if similar else ""
+    reason = str(error).strip().splitlines()[0]
+    return (
+        f"There is no codec {name!r}: it is neither a preset (hf-codec-bpe presets lists them), "
+        "nor a folder with a config.json, nor a Hub repository that can be reached."
+        f"{hint} ({reason})"
+    )

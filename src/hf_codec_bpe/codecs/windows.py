@@ -1,0 +1,73 @@
+"""How clips are cut into windows and windows are put together in batches: no model here.
+
+Axis letters: S = samples.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..audio import Waveform
+
+__all__ = ["Window", "batches", "cut", "plan"]
+
+
+class Window(NamedTuple):
+    """A stretch of one clip, `start` to `stop`, that the codec sees at once.
+
+    `context` samples in front of it are encoded too and their codes left out; where the clip has
+    not that many, silence stands in.
+    """
+
+    clip: int
+    start: int
+    stop: int
+    context: int
+
+    @property
+    def length(self) -> int:
+        """Samples that the codec sees."""
+        return self.context + self.stop - self.start
+
+
+def plan(lengths: Sequence[int], chunk: int | None, context: int) -> list[Window]:
+    """Cuts clips of the given lengths into windows of `chunk` samples; `None` cuts nothing.
+
+    Example:
+        >>> plan([5, 2], chunk=3, context=1)
+        [Window(clip=0, start=0, stop=3, context=1), Window(clip=0, start=3, stop=5, context=1), \
+Window(clip=1, start=0, stop=2, context=1)]
+    """
+    return [
+        Window(clip, start, min(start + (chunk or length), length), context)
+        for clip, length in enumerate(lengths)
+        for start in range(0, length, chunk or length)
+    ]
+
+
+def cut(waveform: Waveform, window: Window, padded_length: int) -> Waveform:
+    """The samples `[padded_length]` of a window, silence in front and behind as needed."""
+    first = window.start - window.context
+    samples = waveform[max(0, first) : window.stop]
+    silence = max(0, -first)
+    return np.pad(samples, (silence, padded_length - silence - len(samples)))
+
+
+def batches(
+    windows: Sequence[Window], padded_length: Callable[[int], int], batch_size: int
+) -> Iterator[tuple[int, list[int]]]:
+    """Groups windows that the model treats exactly alike: those of one padded length.
+
+    Yields:
+        The padded length and the indices of at most `batch_size` windows.
+    """
+    groups: dict[int, list[int]] = defaultdict(list)
+    for index, window in enumerate(windows):
+        groups[padded_length(window.length)].append(index)
+    for length, members in groups.items():
+        for start in range(0, len(members), batch_size):
+            yield length, members[start : start + batch_size]

@@ -1,0 +1,122 @@
+"""Folders of codes as codec-bpe lays them out: `.npy` files and a `codec_info.json`.
+
+Axis letters: K = codebooks, T = frames.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import CodesError
+
+__all__ = ["CodecInfo", "CodesFolder", "save_codes"]
+
+Codes = npt.NDArray[np.integer[Any]]
+
+INFO_FILE = "codec_info.json"
+
+
+@dataclass(frozen=True)
+class CodecInfo:
+    """What codec-bpe writes beside codes."""
+
+    codec_type: str
+    codec_model: str
+    sampling_rate_encoder: int
+    sampling_rate_decoder: int
+    num_codebooks: int
+    codebook_size: int
+    framerate: float
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Writes `codec_info.json`."""
+        Path(folder, INFO_FILE).write_text(json.dumps(asdict(self), indent=4), encoding="utf-8")
+
+
+class CodesFolder:
+    """The clips of a folder, in the order of their paths; may be iterated any number of times.
+
+    Args:
+        path: The folder; `.npy` files in folders below it count too. Each holds codes `[K, T]`,
+            or `[1, K, T]` or `[1, 1, K, T]`, as codec-bpe saves them.
+        num_codebooks: Use the first so many codebooks of each clip; by default all.
+        codes_filter: Use only files whose path holds this string, or one of these.
+        num_files: Use only the first so many of them.
+
+    Raises:
+        CodesError: No such files, or one that does not hold codes with enough codebooks.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        num_codebooks: int | None = None,
+        codes_filter: str | Sequence[str] | None = None,
+        num_files: int | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.num_codebooks = num_codebooks
+        wanted = [codes_filter] if isinstance(codes_filter, str) else codes_filter
+        files = sorted(self.path.rglob("*.npy"), key=str)
+        if wanted:
+            files = [file for file in files if any(part in str(file) for part in wanted)]
+        self.files = files[:num_files]
+        if not self.files:
+            raise CodesError(
+                f"There are no codes in {self.path}: it must hold .npy files"
+                + (f" whose paths contain {' or '.join(wanted)}." if wanted else ".")
+            )
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __iter__(self) -> Iterator[Codes]:
+        return map(self._load, self.files)
+
+    @property
+    def info(self) -> CodecInfo | None:
+        """What `codec_info.json` says; `None` if there is none.
+
+        Raises:
+            CodesError: It is there, but is not what codec-bpe writes.
+        """
+        path = self.path / INFO_FILE
+        if not path.exists():
+            return None
+        try:
+            return CodecInfo(**json.loads(path.read_text(encoding="utf-8")))
+        except (TypeError, ValueError) as error:
+            raise CodesError(f"{path} is not what codec-bpe writes: {error}") from error
+
+    def _load(self, file: Path) -> Codes:
+        try:
+            codes = np.load(file, allow_pickle=False)
+        except (ValueError, OSError, EOFError) as error:
+            raise CodesError(f"{file} is not a whole .npy file of numbers: {error}") from error
+        while codes.ndim > 2 and len(codes) == 1:
+            codes = codes[0]
+        if codes.ndim != 2 or len(codes) < (self.num_codebooks or 1):
+            raise CodesError(
+                f"{file} holds an array of shape {list(codes.shape)}: codes are [K, T] with at "
+                f"least {self.num_codebooks or 1} codebook(s)."
+            )
+        return codes[: self.num_codebooks]
+
+
+def save_codes(path: str | os.PathLike[str], codes: Codes) -> None:
+    """Writes codes `[K, T]` so that codec-bpe reads them too (it needs 32 bits)."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.save(file, codes.astype(np.int32), allow_pickle=False)
+    partial.replace(path)

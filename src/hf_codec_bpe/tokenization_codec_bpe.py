@@ -1,0 +1,192 @@
+"""The tokenizer: BPE over the characters of a codebook alphabet.
+
+Axis letters: K = codebooks, T = frames.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any, Literal
+from weakref import WeakSet
+
+import numpy as np
+import numpy.typing as npt
+from transformers import PreTrainedTokenizerFast
+
+from .alphabet import CodebookAlphabet
+from .errors import TokenizerError
+
+__all__ = ["CodecBPETokenizer"]
+
+_LOAD_OPTIONS = ("is_local", "local_files_only", "model_specific_special_tokens")
+"""What Transformers leaves in `init_kwargs` of a loaded tokenizer: nothing to save again."""
+
+
+class CodecBPETokenizer(PreTrainedTokenizerFast):
+    """Turns codes into token ids and back.
+
+    The same files load as a plain fast tokenizer, with equal ids, where this package is not
+    installed. `train_tokenizer` makes one; a folder made by codec-bpe becomes one with
+
+    ```python
+    CodecBPETokenizer.from_pretrained(folder, codebook_sizes=[1024] * 4, unicode_offset=0x4E00)
+    ```
+
+    Args:
+        codebook_sizes: The size of each codebook, saved in `tokenizer_config.json`.
+        unicode_offset: The code point of the alphabet's first character; see `CodebookAlphabet`.
+        skip_noncharacters: See `CodebookAlphabet`.
+
+    Text that is neither code characters nor special tokens is refused, because BPE would drop it
+    silently; a tokenizer with an `unk_token` takes it.
+    """
+
+    # No __init__: with one of its own, Transformers would rebuild the backend without its parts.
+
+    @property
+    def alphabet(self) -> CodebookAlphabet:
+        """The characters that stand for codes.
+
+        Raises:
+            TokenizerError: The sizes of the codebooks are unknown, or the vocabulary lacks some
+                of the alphabet's characters.
+        """
+        sizes = self.init_kwargs.get("codebook_sizes")
+        if sizes is None:
+            raise TokenizerError(
+                "This tokenizer does not say how large its codebooks are: load it with "
+                "CodecBPETokenizer.from_pretrained(path, codebook_sizes=[...], "
+                "unicode_offset=...). codec-bpe's have unicode_offset=0x4E00 unless told otherwise."
+            )
+        alphabet = _alphabet(
+            tuple(sizes),
+            self.init_kwargs.get("unicode_offset"),
+            self.init_kwargs.get("skip_noncharacters", True),
+        )
+        if self not in _VERIFIED:
+            self._verify(alphabet)
+            _VERIFIED.add(self)
+        return alphabet
+
+    def codes_to_ids(self, codes: Any) -> list[int]:
+        """Tokenizes codes.
+
+        Args:
+            codes: Integers `[K, T]`: nested lists, a numpy array, or a torch tensor.
+
+        Raises:
+            CodesError: Not integers `[K, T]`.
+            AlphabetError: A code outside its codebook.
+        """
+        text = self.alphabet.to_text(codes)
+        return super()._encode_plus(text, add_special_tokens=False)["input_ids"]
+
+    def ids_to_codes(
+        self, ids: Any, errors: Literal["strict", "drop"] = "strict"
+    ) -> npt.NDArray[np.int64]:
+        """Codes `[K, T]` of a sequence of ids; special tokens such as padding are left out.
+
+        Args:
+            ids: Integers `[L]`: a list, a numpy array, or a torch tensor.
+            errors: `"strict"` raises on anything but whole frames; `"drop"` mends what a language
+                model generates, see `CodebookAlphabet.mend`.
+
+        Raises:
+            TokenizerError: An id outside the vocabulary, or not one sequence of integers.
+            AlphabetError: Under `"strict"`, tokens that do not make up whole frames.
+        """
+        return self.alphabet.to_codes(self.ids_to_text(ids), errors)
+
+    def ids_to_text(self, ids: Any) -> str:
+        """The code characters of a sequence of ids; see `ids_to_codes`."""
+        sequence = _as_sequence(ids)
+        skipped = set(self.all_special_ids) - {self.unk_token_id}  # an unknown token is a loss
+        tokens = self.convert_ids_to_tokens([i for i in sequence if i not in skipped])
+        if None in tokens:
+            wrong = next(i for i in sequence if self.convert_ids_to_tokens(i) is None)
+            raise TokenizerError(f"Id {wrong} is outside the vocabulary of {len(self)} tokens.")
+        return "".join(tokens)
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs: Any) -> Any:
+        """Saves the tokenizer; see `PreTrainedTokenizerFast.save_pretrained`."""
+        for option in _LOAD_OPTIONS:
+            self.init_kwargs.pop(option, None)
+        return super().save_pretrained(save_directory, **kwargs)
+
+    @classmethod
+    def register_for_auto_class(cls, auto_class: str = "AutoTokenizer") -> None:
+        """Does nothing: repositories carry no copy of this package's source."""
+
+    def _encode_plus(self, text: Any, text_pair: Any = None, **kwargs: Any) -> Any:
+        if self.unk_token is None:
+            self._refuse_foreign(text)
+            self._refuse_foreign(text_pair)
+        return super()._encode_plus(text, text_pair, **kwargs)
+
+    def _refuse_foreign(self, text: Any) -> None:
+        for string in _strings(text):
+            pattern = _pattern(self.alphabet, tuple(self.get_added_vocab()))
+            known = pattern.match(string)
+            at = known.end() if known else 0
+            if at < len(string):
+                raise TokenizerError(
+                    f"Character {string[at]!r} (U+{ord(string[at]):04X}) at position {at} is no "
+                    "code character: this tokenizer knows audio and its special tokens, no text. "
+                    "For text and audio together, extend a language model's tokenizer with "
+                    "extend_tokenizer."
+                )
+
+    def _verify(self, alphabet: CodebookAlphabet) -> None:
+        vocabulary = self.get_vocab()
+        missing = [char for char in alphabet.characters if char not in vocabulary]
+        if missing:
+            raise TokenizerError(
+                f"The vocabulary lacks {len(missing)} of the {alphabet.size} characters of "
+                f"{alphabet!r}, U+{ord(missing[0]):04X} first: check codebook_sizes and "
+                "unicode_offset. codec-bpe's own tokenizers at offsets from 0xE000 also need "
+                "skip_noncharacters=False."
+            )
+
+
+_VERIFIED: WeakSet[CodecBPETokenizer] = WeakSet()
+"""Tokenizers whose vocabulary holds their alphabet. Not an attribute: those are hashed."""
+
+
+@lru_cache(maxsize=32)
+def _alphabet(
+    sizes: tuple[int, ...], unicode_offset: int | None, skip_noncharacters: bool
+) -> CodebookAlphabet:
+    return CodebookAlphabet(sizes, unicode_offset, skip_noncharacters=skip_noncharacters)
+
+
+@lru_cache(maxsize=32)
+def _pattern(alphabet: CodebookAlphabet, added_tokens: tuple[str, ...]) -> re.Pattern[str]:
+    """Matches as much of a text as this tokenizer knows."""
+    tokens = "".join(f"|{re.escape(token)}" for token in added_tokens)
+    return re.compile(f"(?:[{alphabet.character_class}]+{tokens})*")
+
+
+def _strings(text: Any) -> Iterable[str]:
+    """All strings of what a tokenizer may be called with."""
+    if isinstance(text, str):
+        yield text
+    elif isinstance(text, Sequence):
+        for part in text:
+            yield from _strings(part)
+
+
+def _as_sequence(ids: Any) -> list[int]:
+    if hasattr(ids, "detach"):  # a torch tensor, without importing torch
+        ids = ids.detach().cpu().numpy()
+    array = np.asarray(ids)
+    if array.size == 0:
+        return []
+    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
+        raise TokenizerError(
+            f"Ids of shape {list(array.shape)} and dtype {array.dtype} are not one sequence: pass "
+            "integers [L]."
+        )
+    return array.tolist()

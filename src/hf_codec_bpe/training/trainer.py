@@ -1,0 +1,160 @@
+"""`train_tokenizer`: BPE merges from codes.
+
+Axis letters: K = codebooks, T = frames.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from tokenizers import Tokenizer, decoders, models, trainers
+
+from ..alphabet import CodebookAlphabet
+from ..codes_folder import CodesFolder
+from ..errors import TrainingError
+from ..tokenization_codec_bpe import CodecBPETokenizer
+
+__all__ = ["train_tokenizer"]
+
+
+def train_tokenizer(
+    codes: str | os.PathLike[str] | Iterable[Any],
+    *,
+    codebook_sizes: Sequence[int],
+    vocab_size: int = 30000,
+    max_token_codebook_ngrams: int | None = 2,
+    min_frequency: int = 2,
+    chunk_frames: int | None = None,
+    unicode_offset: int | None = None,
+    bos_token: str | None = None,
+    eos_token: str | None = None,
+    unk_token: str | None = None,
+    pad_token: str | None = "<pad>",
+    additional_special_tokens: Sequence[str] = (),
+    show_progress: bool = False,
+) -> CodecBPETokenizer:
+    """Learns which runs of codes deserve a token of their own (Acoustic BPE, Shen et al. 2024).
+
+    The vocabulary is: the special tokens, one token for every code of every codebook, then merged
+    tokens in the order in which they were learnt. It is deterministic, and smaller than
+    `vocab_size` where the codes hold too few repeated runs.
+
+    Args:
+        codes: Clips of integers `[K, T]` (numpy or torch), any iterable of them such as a
+            `datasets` column, or a folder of `.npy` files. See `CodesFolder` for choosing among
+            files.
+        codebook_sizes: The size of each of the K codebooks.
+        vocab_size: How many tokens in all.
+        max_token_codebook_ngrams: A token may span at most K times this many codes, so many
+            frames' worth. 0 learns no merges: one token per code. `None` sets no limit. Keep it at
+            2, or at 4 for one codebook, or else silences of every length fill the vocabulary.
+        min_frequency: A run must occur so often to become a token.
+        chunk_frames: No token spans two chunks of so many frames; `None` cuts nothing. Some 30
+            seconds' worth keeps memory low.
+        unicode_offset: The code point of the alphabet's first character; see `CodebookAlphabet`.
+        bos_token: Begins a sequence.
+        eos_token: Ends a sequence.
+        unk_token: Stands for anything that is no code. Without one, such text is an error.
+        pad_token: Fills up batches.
+        additional_special_tokens: Further tokens that no code maps to.
+        show_progress: Show a progress bar.
+
+    Raises:
+        TrainingError: A vocabulary too small for the alphabet, or other options that cannot be.
+        CodesError, AlphabetError: Codes that do not fit `codebook_sizes`.
+
+    Example:
+        >>> import numpy as np
+        >>> tokenizer = train_tokenizer(
+        ...     [np.array([[0, 1, 0, 1], [2, 3, 2, 3]])], codebook_sizes=[2, 4], vocab_size=9
+        ... )
+        >>> tokenizer.codes_to_ids(np.array([[0, 1], [2, 3]]))
+        [7, 8]
+    """
+    alphabet = CodebookAlphabet(codebook_sizes, unicode_offset)
+    named = [token for token in (pad_token, unk_token, bos_token, eos_token) if token is not None]
+    special_tokens = list(dict.fromkeys([*named, *additional_special_tokens]))
+    _check(alphabet, special_tokens, vocab_size, max_token_codebook_ngrams, chunk_frames)
+
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        min_frequency=min_frequency,
+        special_tokens=special_tokens,
+        initial_alphabet=list(alphabet.characters),
+        limit_alphabet=alphabet.size,
+        # tokenizers' limit is exclusive.
+        max_token_length=_longest_token(alphabet, max_token_codebook_ngrams, plus=1),
+        show_progress=show_progress,
+    )
+    backend = Tokenizer(models.BPE(unk_token=unk_token))
+    backend.decoder = decoders.Fuse()
+    learns_merges = _longest_token(alphabet, max_token_codebook_ngrams) != 1
+    texts = _texts(codes, alphabet, chunk_frames) if learns_merges else iter(())
+    backend.train_from_iterator(texts, trainer)
+    return CodecBPETokenizer(
+        tokenizer_object=backend,
+        codebook_sizes=list(alphabet.codebook_sizes),
+        unicode_offset=alphabet.unicode_offset,
+        bos_token=bos_token,
+        eos_token=eos_token,
+        unk_token=unk_token,
+        pad_token=pad_token,
+        extra_special_tokens=list(additional_special_tokens),
+        clean_up_tokenization_spaces=False,
+        model_input_names=["input_ids", "attention_mask"],
+    )
+
+
+def _longest_token(
+    alphabet: CodebookAlphabet, max_token_codebook_ngrams: int | None, plus: int = 0
+) -> int | None:
+    """The most codes in a token, as codec-bpe counts them; `None` for no limit."""
+    if max_token_codebook_ngrams is None:
+        return None
+    return max(1, max_token_codebook_ngrams * alphabet.num_codebooks) + plus
+
+
+def _texts(
+    codes: str | os.PathLike[str] | Iterable[Any],
+    alphabet: CodebookAlphabet,
+    chunk_frames: int | None,
+) -> Iterator[str]:
+    """Every clip, or every chunk of it, as a string of code characters."""
+    if isinstance(codes, (str, os.PathLike)):
+        codes = CodesFolder(codes)
+    for clip in codes:
+        checked = alphabet.checked(clip)
+        step = chunk_frames or max(1, checked.shape[1])
+        for start in range(0, checked.shape[1], step):
+            yield alphabet.to_text(checked[:, start : start + step])
+
+
+def _check(
+    alphabet: CodebookAlphabet,
+    special_tokens: Sequence[str],
+    vocab_size: int,
+    max_token_codebook_ngrams: int | None,
+    chunk_frames: int | None,
+) -> None:
+    least = alphabet.size + len(special_tokens)
+    if vocab_size < least:
+        raise TrainingError(
+            f"vocab_size={vocab_size} is too small: {alphabet.size} codes and "
+            f"{len(special_tokens)} special tokens need {least}. Add some 10,000 or more for "
+            "merged tokens."
+        )
+    if max_token_codebook_ngrams is not None and max_token_codebook_ngrams < 0:
+        raise TrainingError(
+            f"max_token_codebook_ngrams={max_token_codebook_ngrams} is negative: pass 0 for no "
+            "merges, or None for no limit."
+        )
+    if chunk_frames is not None and chunk_frames < 1:
+        raise TrainingError(f"chunk_frames={chunk_frames} cuts nothing: pass 1 or more, or None.")
+    clashes = [token for token in special_tokens if any(char in alphabet for char in token)]
+    if clashes:
+        raise TrainingError(
+            f"The special token {clashes[0]!r} holds characters that stand for codes: name it "
+            "otherwise."
+        )
