@@ -17,6 +17,7 @@ from transformers import (
     EncodecModel,
     MimiConfig,
     MimiModel,
+    PreTrainedConfig,
     PreTrainedModel,
 )
 
@@ -30,7 +31,7 @@ def encodec(**overrides: object) -> EncodecModel:
         "codebook_size": 16,
         "num_lstm_layers": 1,
     }
-    return _randomised(EncodecModel(EncodecConfig(**{**options, **overrides})))
+    return _random(EncodecModel, EncodecConfig(**{**options, **overrides}))
 
 
 def mimi(**overrides: object) -> MimiModel:
@@ -50,7 +51,7 @@ def mimi(**overrides: object) -> MimiModel:
         "upsample_groups": 32,
         "layer_scale_initial_scale": 0.5,
     }
-    return _randomised(MimiModel(MimiConfig(**{**options, **overrides})))
+    return _random(MimiModel, MimiConfig(**{**options, **overrides}))
 
 
 def dac(**overrides: object) -> DacModel:
@@ -64,7 +65,7 @@ def dac(**overrides: object) -> DacModel:
         "codebook_dim": 4,
         "sampling_rate": 16000,
     }
-    return _randomised(DacModel(DacConfig(**{**options, **overrides})))
+    return _random(DacModel, DacConfig(**{**options, **overrides}))
 
 
 MODELS: dict[str, Callable[[], PreTrainedModel]] = {"encodec": encodec, "mimi": mimi, "dac": dac}
@@ -74,41 +75,41 @@ def speech_like(num_samples: int, seed: int = 0) -> np.ndarray:
     """Float32 noise `[num_samples]` that swells and fades, so that codes differ."""
     rng = np.random.default_rng(seed)
     swell = np.abs(np.sin(np.arange(num_samples) / 900 + seed)) + 0.02
-    return (rng.standard_normal(num_samples) * swell * 0.3).astype(np.float32)
+    return (rng.standard_normal(num_samples) * swell * 0.2).clip(-1, 0.99).astype(np.float32)
 
 
-def _randomised(model: PreTrainedModel) -> PreTrainedModel:
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
+def _random(model_class: type[PreTrainedModel], config: PreTrainedConfig) -> PreTrainedModel:
+    """The same random model every time."""
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        model = model_class(config).eval()
         for name, tensor in (*model.named_parameters(), *model.named_buffers()):
             if name.endswith("bias"):
-                tensor.uniform_(-0.1, 0.1, generator=generator)
+                tensor.uniform_(-0.1, 0.1)
             elif name.endswith(".embed_sum"):  # Mimi's codebooks
-                tensor.normal_(generator=generator)
-    model.eval()
-    if model.config.model_type in _FITTERS:
-        with torch.no_grad():
-            _FITTERS[model.config.model_type](model, torch.from_numpy(speech_like(64_000)), generator)
+                tensor.normal_()
+        if config.model_type in _FITTERS:
+            _FITTERS[config.model_type](model, torch.from_numpy(speech_like(64_000)))
     return model
 
 
-def _fit_encodec(model: EncodecModel, samples: torch.Tensor, generator: torch.Generator) -> None:
+def _fit_encodec(model: EncodecModel, samples: torch.Tensor) -> None:
     residual = model.encoder(samples[None, None])[0].T
     for layer in model.quantizer.layers:
-        layer.codebook.embed.copy_(_choice(residual, model.config.codebook_size, generator))
+        layer.codebook.embed.copy_(_choice(residual, model.config.codebook_size))
         residual = residual - layer.codebook.decode(layer.codebook.encode(residual))
 
 
-def _fit_dac(model: DacModel, samples: torch.Tensor, generator: torch.Generator) -> None:
+def _fit_dac(model: DacModel, samples: torch.Tensor) -> None:
     residual = model.encoder(samples[None, None])
     for layer in model.quantizer.quantizers:
         latents = layer.in_proj(residual)[0].T
-        layer.codebook.weight.copy_(_choice(latents, model.config.codebook_size, generator))
+        layer.codebook.weight.copy_(_choice(latents, model.config.codebook_size))
         residual = residual - layer(residual)[0]
 
 
 _FITTERS = {"encodec": _fit_encodec, "dac": _fit_dac}
 
 
-def _choice(vectors: torch.Tensor, size: int, generator: torch.Generator) -> torch.Tensor:
-    return vectors[torch.randperm(len(vectors), generator=generator)[:size]]
+def _choice(vectors: torch.Tensor, size: int) -> torch.Tensor:
+    return vectors[torch.randperm(len(vectors))[:size]]

@@ -32,7 +32,7 @@ def in_turn(codebooks: Indices, num_codebooks: int) -> npt.NDArray[np.bool_]:
     """
     length = len(codebooks)
     kept = np.zeros(length, dtype=bool)
-    starting = np.flatnonzero(codebooks == max(0, *codebooks[:1]))
+    starting = np.flatnonzero(codebooks == np.maximum(0, codebooks[:1]))
     if len(starting) == 0:
         return kept
     start = int(starting[0])

@@ -114,6 +114,9 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
         """Saves the tokenizer; see `PreTrainedTokenizerFast.save_pretrained`."""
         for option in _LOAD_OPTIONS:
             self.init_kwargs.pop(option, None)
+        # The last call's truncation and padding would be saved too, and hold for other readers.
+        self.backend_tokenizer.no_truncation()
+        self.backend_tokenizer.no_padding()
         return super().save_pretrained(save_directory, **kwargs)
 
     @classmethod

@@ -1,16 +1,16 @@
 """Waveforms to codes and back, for every family of codecs through one contract.
 
 Read `base.py` first: it is the contract. `windows.py` cuts and groups clips; each family has a
-small file of its own; `registry.py` knows them; `presets.py` and `loading.py` find and load them.
+small file of its own; `registry.py` knows them and `loading.py` loads them.
 """
 
+from ..presets import Preset, find_preset, presets
 from .base import AudioCodec
 from .dac import DacCodec
 from .encodec import EncodecCodec
 from .loading import load_codec
 from .mimi import MimiCodec
 from .pin import CodecPin
-from .presets import Preset, find_preset, presets
 from .registry import families, register_codec
 
 __all__ = [

@@ -283,18 +283,24 @@ class AudioCodec(ABC):
                     "chunk sees of the audio in front of it."
                 )
             return None, 0
-        chunk = int(chunk_seconds * self.sampling_rate)
+        chunk = _whole_samples(chunk_seconds, self.sampling_rate)
         if chunk < 1:
             raise CodecError(
                 f"chunk_seconds={chunk_seconds} is shorter than one sample at "
                 f"{self.sampling_rate} Hz: pass at least one frame, {1 / self.frame_rate:g} s."
             )
-        return chunk, int(max(0.0, context_seconds - chunk_seconds) * self.sampling_rate)
+        previous = max(0.0, context_seconds - chunk_seconds)
+        return chunk, _whole_samples(previous, self.sampling_rate)
 
     def _checked_waveforms(self, waveforms: Sequence[Any]) -> list[Waveform]:
         if isinstance(waveforms, (np.ndarray, torch.Tensor)) and waveforms.ndim == 1:
             raise AudioError("encode takes a list of clips, but got one clip: pass [waveform].")
         return [_checked_waveform(index, clip) for index, clip in enumerate(waveforms)]
+
+
+def _whole_samples(seconds: float, sampling_rate: int) -> int:
+    """Rounded down; but 0.12 - 0.04 seconds at 16 kHz are 1280 samples, not 1279."""
+    return int(seconds * sampling_rate + 1e-6)
 
 
 def _checked_waveform(index: int, clip: Any) -> Waveform:

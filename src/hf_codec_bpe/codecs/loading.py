@@ -11,8 +11,8 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedConfig
 
 from ..errors import CodecError, CodecNotFoundError
+from ..presets import find_preset, similar_presets
 from .base import AudioCodec
-from .presets import find_preset, similar_presets
 from .registry import codec_class
 
 __all__ = ["load_codec"]
@@ -62,6 +62,9 @@ def load_codec(
         "cache_dir": cache_dir,
         "subfolder": subfolder,
     }
+    folder = Path(place, subfolder)
+    if folder.is_dir() and not (folder / "config.json").exists():
+        raise CodecNotFoundError(f"{folder} holds no codec: it has no config.json.")
     try:
         config = AutoConfig.from_pretrained(place, trust_remote_code=False, **where)
         family = codec_class(config.model_type)

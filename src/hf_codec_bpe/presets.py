@@ -12,11 +12,11 @@ from typing import Any
 
 import yaml
 
-from ..errors import PresetError
+from .errors import PresetError
 
 __all__ = ["Preset", "Recipe", "find_preset", "presets"]
 
-FOLDER = Path(__file__).parents[1] / "hub_configs"
+FOLDER = Path(__file__).parent / "hub_configs"
 
 
 @dataclass(frozen=True)

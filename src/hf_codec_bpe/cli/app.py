@@ -1,0 +1,54 @@
+"""The application: its commands, and how errors reach people."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from ..errors import CodecBPEError
+from . import decode, demo, encode, presets, train
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="hf-codec-bpe",
+    help="Audio in, tokens out: codes, Codec BPE tokenizers and processors for Transformers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(demo.demo)
+app.command()(encode.encode)
+app.command()(decode.decode)
+app.command()(train.train)
+app.command()(presets.presets)
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+) -> None:
+    """Audio in, tokens out: codes, Codec BPE tokenizers and processors for Transformers."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Runs the command line; an error is one sentence and a next step, with exit code 1."""
+    try:
+        app()
+    except CodecBPEError as error:
+        if "--debug" in sys.argv:
+            raise
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,91 @@
+"""`hf-codec-bpe train`: a folder of codes to a tokenizer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import TrainingError
+
+if TYPE_CHECKING:
+    from ..codes_folder import CodecInfo
+
+__all__ = ["train"]
+
+
+def train(
+    codes: Annotated[Path, typer.Argument(help="A folder of codes: encode's, or codec-bpe's.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the tokenizer.")] = Path(
+        "tokenizer"
+    ),
+    vocab_size: Annotated[int, typer.Option(help="How many tokens in all.")] = 30000,
+    max_token_codebook_ngrams: Annotated[
+        int, typer.Option(help="The most frames that a token spans; 0 learns no merges.")
+    ] = 2,
+    min_frequency: Annotated[int, typer.Option(help="How often a run must occur.")] = 2,
+    chunk_seconds: Annotated[
+        float, typer.Option(help="No token spans two chunks of this length; 0: do not cut.")
+    ] = 30.0,
+    num_codebooks: Annotated[
+        int | None, typer.Option("--num-codebooks", "-k", help="By default from codec_info.json.")
+    ] = None,
+    codebook_size: Annotated[
+        int | None, typer.Option(help="By default from codec_info.json.")
+    ] = None,
+    frame_rate: Annotated[
+        float | None, typer.Option(help="Frames per second; by default from codec_info.json.")
+    ] = None,
+    pad_token: Annotated[str, typer.Option(help="The padding token.")] = "<pad>",
+    bos_token: Annotated[str | None, typer.Option(help="A token that begins a sequence.")] = None,
+    eos_token: Annotated[str | None, typer.Option(help="A token that ends a sequence.")] = None,
+    unk_token: Annotated[str | None, typer.Option(help="A token for what is no code.")] = None,
+    special_token: Annotated[
+        list[str] | None, typer.Option(help="A further special token; repeat for more.")
+    ] = None,
+    unicode_offset: Annotated[
+        str | None, typer.Option(help="The first character's code point, such as 0x4E00.")
+    ] = None,
+    codes_filter: Annotated[
+        list[str] | None, typer.Option(help="Only files whose path holds this; repeat for more.")
+    ] = None,
+    num_files: Annotated[int | None, typer.Option(help="Only the first so many files.")] = None,
+) -> None:
+    """Train a tokenizer on codes."""
+    from ..codes_folder import CodesFolder
+    from ..training import train_tokenizer
+
+    info = CodesFolder(codes, num_files=1).info
+    k = num_codebooks or _known(info, "num_codebooks", "--num-codebooks")
+    size = codebook_size or _known(info, "codebook_size", "--codebook-size")
+    chunk_frames = None
+    if chunk_seconds:
+        rate = frame_rate or _known(info, "framerate", "--frame-rate")
+        chunk_frames = int(chunk_seconds * rate)
+    folder = CodesFolder(
+        codes, num_codebooks=int(k), codes_filter=codes_filter, num_files=num_files
+    )
+    tokenizer = train_tokenizer(
+        folder,
+        codebook_sizes=[int(size)] * int(k),
+        vocab_size=vocab_size,
+        max_token_codebook_ngrams=max_token_codebook_ngrams,
+        min_frequency=min_frequency,
+        chunk_frames=chunk_frames,
+        unicode_offset=int(unicode_offset, 0) if unicode_offset else None,
+        bos_token=bos_token,
+        eos_token=eos_token,
+        unk_token=unk_token,
+        pad_token=pad_token,
+        additional_special_tokens=special_token or (),
+        show_progress=True,
+    )
+    tokenizer.save_pretrained(out)
+    typer.echo(f"A tokenizer of {len(tokenizer)} tokens, trained on {len(folder)} files: {out}")
+
+
+def _known(info: CodecInfo | None, field: str, option: str) -> float:
+    if info is None:
+        raise TrainingError(f"The folder has no codec_info.json: pass {option}.")
+    return float(getattr(info, field))

@@ -1,0 +1,1 @@
+"""Corpora: finding audio, encoding it, and keeping what was made."""

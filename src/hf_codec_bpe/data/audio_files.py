@@ -1,0 +1,65 @@
+"""Finding the audio files of a corpus."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import AudioNotFoundError
+
+__all__ = ["EXTENSIONS", "AudioFile", "find_audio"]
+
+EXTENSIONS = (".wav", ".flac", ".mp3", ".ogg", ".opus")
+
+
+class AudioFile(NamedTuple):
+    """A file, and its place below the folder in which it was found."""
+
+    path: Path
+    relative: Path
+
+
+def find_audio(
+    sources: Iterable[str | os.PathLike[str]],
+    *,
+    extensions: Sequence[str] = EXTENSIONS,
+    audio_filter: str | Sequence[str] | None = None,
+) -> list[AudioFile]:
+    """All audio files among files and folders, folders in the order of their paths.
+
+    Args:
+        sources: Files, taken whatever their ending, and folders, searched through and through.
+        extensions: The endings that count inside folders, in any case.
+        audio_filter: Take only files whose path holds this string, or one of these.
+
+    Raises:
+        AudioNotFoundError: A source that does not exist, or no file at all.
+    """
+    wanted = [audio_filter] if isinstance(audio_filter, str) else audio_filter
+    endings = {extension.lower() for extension in extensions}
+    found = [
+        file
+        for source in sources
+        for file in _below(Path(source), endings)
+        if not wanted or any(part in str(file.path) for part in wanted)
+    ]
+    if not found:
+        raise AudioNotFoundError(
+            f"There is no audio in {', '.join(map(str, sources))}: files must end in "
+            f"{', '.join(sorted(endings))}"
+            + (f" and contain {' or '.join(wanted)}." if wanted else ".")
+        )
+    return found
+
+
+def _below(source: Path, endings: set[str]) -> Iterator[AudioFile]:
+    if source.is_dir():
+        for path in sorted(source.rglob("*")):
+            if path.suffix.lower() in endings and path.is_file():
+                yield AudioFile(path, path.relative_to(source))
+    elif source.exists():
+        yield AudioFile(source, Path(source.name))
+    else:
+        raise AudioNotFoundError(f"There is no audio file or folder at {source}: check the path.")

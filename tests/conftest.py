@@ -1,0 +1,52 @@
+"""What every test gets: a home of its own on a machine without a Hub."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+# Before huggingface_hub is imported, which reads them once.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.pop("HF_TOKEN", None)
+
+import numpy as np
+import pytest
+import torch
+
+from hf_codec_bpe import AudioCodec, CodecBPEProcessor, train_tokenizer
+from hf_codec_bpe.codecs import MimiCodec
+
+from . import tiny
+
+torch.set_num_threads(1)  # tests run side by side
+
+
+@pytest.fixture(autouse=True)
+def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf_home"))
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "hf_datasets"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def codec() -> AudioCodec:
+    """A tiny Mimi with 4 codebooks, in memory."""
+    return MimiCodec(tiny.mimi(), num_codebooks=4)
+
+
+@pytest.fixture(scope="session")
+def clips() -> list[np.ndarray]:
+    """Three clips of different lengths at the tiny Mimi's 24 kHz."""
+    return [tiny.speech_like(num_samples, num_samples) for num_samples in (50_000, 24_000, 99_999)]
+
+
+@pytest.fixture(scope="session")
+def processor(codec: AudioCodec, clips: list[np.ndarray]) -> CodecBPEProcessor:
+    """A processor over the tiny Mimi, in memory."""
+    tokenizer = train_tokenizer(
+        codec.encode(clips),
+        codebook_sizes=codec.codebook_sizes,
+        vocab_size=200,
+        additional_special_tokens=["<audio>", "</audio>"],
+    )
+    return CodecBPEProcessor.from_codec(codec, tokenizer)

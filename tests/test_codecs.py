@@ -1,0 +1,209 @@
+"""The suite that every family of codecs passes."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hf_codec_bpe import AudioCodec, load_codec
+from hf_codec_bpe.codecs.registry import codec_class
+from hf_codec_bpe.errors import AlphabetError, AudioError, CodecError, CodesError
+
+from .tiny import MODELS, speech_like
+
+FAMILIES = sorted(MODELS)
+pytestmark = pytest.mark.parametrize("family", FAMILIES)
+
+
+@cache
+def make(family: str, num_codebooks: int | None = None) -> AudioCodec:
+    return codec_class(family)(MODELS[family](), num_codebooks=num_codebooks)
+
+
+def around_frames(hop: int, seed: int) -> list[np.ndarray]:
+    """Clips of lengths around multiples of the hop, and others, in no order."""
+    rng = np.random.default_rng(seed)
+    lengths = [m * hop + d for m in (1, 2, 7) for d in (-1, 0, 1)] + [1, hop // 2, 7 * hop]
+    lengths += rng.integers(1, 12 * hop, 6).tolist()
+    return [speech_like(int(length), seed + int(length)) for length in rng.permutation(lengths)]
+
+
+@pytest.mark.parametrize(
+    "window", [{}, {"chunk_seconds": 0.24}, {"chunk_seconds": 0.08, "context_seconds": 0.4}]
+)
+@pytest.mark.parametrize("batch_size", [1, 2, 7])
+def test_codes_never_depend_on_the_batch(
+    family: str, batch_size: int, window: dict[str, float]
+) -> None:
+    codec = make(family)
+    clips = around_frames(codec.hop_length, batch_size)
+    together = codec.encode(clips, batch_size=batch_size, **window)
+    for clip, codes in zip(clips, together, strict=True):
+        assert np.array_equal(codes, codec.encode([clip], **window)[0])
+
+
+def test_codes_are_those_of_the_model_alone(family: str) -> None:
+    codec = make(family)
+    clip = speech_like(5 * codec.hop_length)  # whole frames: no padding to differ in
+    with torch.no_grad():
+        expected = codec._encode_batch(torch.from_numpy(clip)[None, None])[0]
+    assert np.array_equal(codec.encode([clip])[0], expected.numpy())
+
+
+def test_the_random_model_uses_many_codes(family: str) -> None:
+    # A model that always gives the same code would pass every other test.
+    codes = make(family).encode([speech_like(50 * make(family).hop_length, 3)])[0]
+    assert all(len(np.unique(stream)) >= 4 for stream in codes[:4])
+
+
+@settings(deadline=None, max_examples=15)
+@given(num_samples=st.integers(1, 20_000))
+def test_num_frames_is_what_encode_gives(family: str, num_samples: int) -> None:
+    codec = make(family)
+    codes = codec.encode([speech_like(num_samples)])[0]
+    assert codes.shape == (codec.num_codebooks, codec.num_frames(num_samples))
+    assert codes.dtype == np.int64
+    assert (codes >= 0).all()
+    assert (codes < np.array(codec.codebook_sizes)[:, None]).all()
+
+
+@pytest.mark.parametrize("num_frames", [0, 1, 2, 13])
+def test_num_samples_is_what_decode_gives(family: str, num_frames: int) -> None:
+    codec = make(family)
+    rng = np.random.default_rng(num_frames)
+    codes = np.stack([rng.integers(0, size, num_frames) for size in codec.codebook_sizes])
+    (waveform,) = codec.decode([codes])
+    assert waveform.shape == (codec.num_samples(num_frames),)
+    assert waveform.dtype == np.float32
+    assert np.isfinite(waveform).all()
+    assert abs(len(waveform) - num_frames * codec.hop_length) < codec.hop_length
+
+
+def test_chunks_are_encoded_as_clips_of_their_own(family: str) -> None:
+    codec = make(family)
+    chunk = 3 * codec.hop_length
+    clip = speech_like(10 * codec.hop_length + 17)
+    expected = [codec.encode([clip[i : i + chunk]])[0] for i in range(0, len(clip), chunk)]
+    found = codec.encode([clip], chunk_seconds=chunk / codec.sampling_rate)[0]
+    assert np.array_equal(found, np.concatenate(expected, axis=1))
+
+
+def test_context_is_previous_audio_and_silence_before_it(family: str) -> None:
+    codec = make(family)
+    hop, rate = codec.hop_length, codec.sampling_rate
+    clip = speech_like(9 * hop + 5)
+    padded = np.concatenate([np.zeros(4 * hop, dtype=np.float32), clip])
+    expected = [
+        codec.encode([padded[i : i + 6 * hop]])[0][:, 4:] for i in range(0, len(clip), 2 * hop)
+    ]
+    found = codec.encode([clip], chunk_seconds=2 * hop / rate, context_seconds=6 * hop / rate)[0]
+    assert np.array_equal(found, np.concatenate(expected, axis=1))
+
+
+def test_fewer_codebooks_are_a_prefix(family: str) -> None:
+    clip = speech_like(9_000)
+    everything = make(family).encode([clip])[0]
+    for num_codebooks in (1, 2, 3):
+        codec = make(family, num_codebooks)
+        assert codec.num_codebooks == len(codec.codebook_sizes) == num_codebooks
+        codes = codec.encode([clip])[0]
+        assert np.array_equal(codes, everything[:num_codebooks])
+        assert len(codec.decode([codes])[0]) == codec.num_samples(codes.shape[1])
+
+
+def test_frame_rate_and_bandwidth(family: str) -> None:
+    codec = make(family, 2)
+    assert codec.frame_rate == codec.sampling_rate / codec.hop_length
+    assert math.isclose(codec.bandwidth, codec.frame_rate * 2 * 4)
+
+
+def test_decode_takes_lists_arrays_and_tensors(family: str) -> None:
+    codec = make(family, 2)
+    codes = [[1, 2, 3], [4, 5, 6]]
+    waveforms = codec.decode([codes, np.array(codes, dtype=np.uint8), torch.tensor(codes)])
+    assert np.array_equal(waveforms[0], waveforms[1])
+    assert np.array_equal(waveforms[0], waveforms[2])
+
+
+def test_save_and_load(family: str, tmp_path: Path) -> None:
+    codec = make(family, 3)
+    codec.save_pretrained(tmp_path / "codec")
+    loaded = load_codec(tmp_path / "codec", num_codebooks=3)
+    assert type(loaded) is type(codec)
+    assert loaded.pin == codec.pin
+    assert loaded.device.type == "cpu"
+    assert loaded.dtype == torch.float32
+    clip = speech_like(7_000)
+    assert np.array_equal(loaded.encode([clip])[0], codec.encode([clip])[0])
+
+
+def test_a_folder_without_feature_extractor_gets_one(family: str, tmp_path: Path) -> None:
+    codec = make(family)
+    codec.model.save_pretrained(tmp_path)
+    assert load_codec(tmp_path).feature_extractor.sampling_rate == codec.sampling_rate
+
+
+def test_the_fingerprint_is_about_weights(family: str) -> None:
+    model = MODELS[family]()
+    before = codec_class(family)(model)
+    assert before.pin.fingerprint == make(family).pin.fingerprint
+    with torch.no_grad():
+        next(model.parameters()).add_(1e-3)
+    assert codec_class(family)(model).pin.fingerprint != before.pin.fingerprint
+
+
+def test_device_and_repr(family: str) -> None:
+    codec = make(family)
+    assert codec.to("cpu") is codec
+    assert "in memory" in repr(codec)
+
+
+@pytest.mark.parametrize("num_codebooks", [0, -1, 1000])
+def test_impossible_numbers_of_codebooks(family: str, num_codebooks: int) -> None:
+    with pytest.raises(CodecError, match=f"num_codebooks={num_codebooks} is not possible"):
+        codec_class(family)(MODELS[family](), num_codebooks=num_codebooks)
+
+
+@pytest.mark.parametrize(
+    ("waveforms", "message"),
+    [
+        ([np.zeros(0, dtype=np.float32)], "Clip 0 has no samples"),
+        ([np.ones(9), np.array([0.0, np.nan])], "Clip 1 holds NaN"),
+        ([np.array([np.inf])], "Clip 0 holds NaN or infinite"),
+        ([np.zeros((2, 100))], "Clip 0 has shape"),
+        ([np.zeros(100, dtype=np.int16)], "dtype int16"),
+        (np.zeros(100, dtype=np.float32), r"pass \[waveform\]"),
+    ],
+)
+def test_bad_waveforms(family: str, waveforms: object, message: str) -> None:
+    with pytest.raises(AudioError, match=message):
+        make(family).encode(waveforms)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"batch_size": 0}, {"chunk_seconds": 0.0}, {"chunk_seconds": -1.0}, {"context_seconds": 1.0}],
+)
+def test_bad_options(family: str, options: dict[str, float]) -> None:
+    with pytest.raises(CodecError):
+        make(family).encode([speech_like(100)], **options)  # type: ignore[arg-type]
+
+
+def test_bad_codes(family: str) -> None:
+    codec = make(family, 2)
+    with pytest.raises(AlphabetError, match="Code 16 at codebook 1, frame 0"):
+        codec.decode([[[0], [16]]])
+    with pytest.raises(CodesError, match="num_codebooks=2"):
+        codec.decode([[[0]]])
+
+
+def test_no_clips(family: str) -> None:
+    assert make(family).encode([]) == []
+    assert make(family).decode([]) == []

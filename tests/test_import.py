@@ -1,0 +1,93 @@
+"""Importing: light, and registered in every order. Each case has a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+
+import hf_codec_bpe
+from hf_codec_bpe import CodecBPEProcessor
+
+IMPORTS = ["import hf_codec_bpe", "import transformers", "from transformers import AutoProcessor"]
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def saved(processor: CodecBPEProcessor, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("repository")
+    processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("code", ["import hf_codec_bpe", "from hf_codec_bpe.cli import main"])
+def test_importing_is_light(code: str) -> None:
+    heavy = "{'torch', 'datasets', 'transformers', 'numpy'} & set(sys.modules)"
+    assert run(f"import sys; {code}; print({heavy})") == "set()"
+
+
+def test_help_is_light() -> None:
+    code = (
+        "import sys\nfrom hf_codec_bpe.cli import main\n"
+        "sys.argv = ['hf-codec-bpe', '{}', '--help']\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print('heavy:', {{'torch', 'datasets', 'transformers'}} & set(sys.modules))"
+    )
+    for command in ("demo", "encode", "decode", "train", "presets"):
+        assert run(code.format(command)).endswith("heavy: set()")
+
+
+@pytest.mark.parametrize("order", permutations(IMPORTS), ids=lambda order: "-".join(order))
+def test_every_order_of_imports_registers(order: tuple[str, ...], saved: Path) -> None:
+    code = "\n".join([*order, f"print(type(AutoProcessor.from_pretrained({str(saved)!r})))"])
+    assert run(code) == "<class 'hf_codec_bpe.processing_codec_bpe.CodecBPEProcessor'>"
+
+
+@pytest.mark.parametrize("auto", ["AutoTokenizer", "AutoFeatureExtractor"])
+def test_the_other_auto_classes_in_a_fresh_process(auto: str, saved: Path) -> None:
+    ours_first = f"import hf_codec_bpe; from transformers import {auto}"
+    theirs_first = f"from transformers import {auto}; import hf_codec_bpe"
+    show = f"print(type({auto}.from_pretrained({str(saved)!r})).__name__)"
+    name = "CodecBPETokenizer" if auto == "AutoTokenizer" else "EncodecFeatureExtractor"
+    assert run(f"{ours_first}; {show}") == run(f"{theirs_first}; {show}") == name
+
+
+def test_importing_twice_registers_once() -> None:
+    code = (
+        "import sys, hf_codec_bpe\n"
+        "from hf_codec_bpe._registration import register_with_transformers as again\n"
+        "again(); again()\n"
+        "print(sum('hf_codec_bpe' in type(finder).__module__ for finder in sys.meta_path))"
+    )
+    assert run(code) == "1"
+
+
+def test_without_the_plugin_the_tokenizer_is_a_plain_fast_one(
+    saved: Path, processor: CodecBPEProcessor
+) -> None:
+    text = processor.tokenizer.alphabet.to_text([[1, 2], [3, 4], [5, 6], [7, 8]])
+    code = (
+        "from transformers import AutoTokenizer\n"
+        f"tokenizer = AutoTokenizer.from_pretrained({str(saved)!r})\n"
+        f"print(type(tokenizer).__module__.split('.')[0], tokenizer({text!r})['input_ids'])"
+    )
+    assert run(code) == f"transformers {processor.tokenizer(text)['input_ids']}"
+
+
+def test_public_names() -> None:
+    code = (
+        "import hf_codec_bpe as h\n"
+        "assert set(h.__all__) <= set(dir(h))\n"
+        "print([n for n in h.__all__ if getattr(h, n) is None])"
+    )
+    assert run(code) == "[]"
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = hf_codec_bpe.nonsense

@@ -1,0 +1,177 @@
+"""The tokenizer: codes to ids and back, and files that others read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from codec_bpe.core.trainer import Trainer
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from hf_codec_bpe import CodecBPETokenizer, codes_to_chars, train_tokenizer
+from hf_codec_bpe.errors import AlphabetError, CodesError, TokenizerError
+
+SIZES = [8, 5, 3]
+
+
+def random_codes(seed: int, frames: int = 40) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.stack([rng.integers(0, size, frames) for size in SIZES])
+
+
+TOKENIZER = train_tokenizer(
+    [random_codes(seed) for seed in range(20)],
+    codebook_sizes=SIZES,
+    vocab_size=80,
+    bos_token="<s>",
+    additional_special_tokens=["<audio>"],
+)
+
+
+@given(st.integers(0, 2**32), st.integers(0, 30))
+def test_round_trip(seed: int, frames: int) -> None:
+    codes = random_codes(seed, frames)
+    ids = TOKENIZER.codes_to_ids(codes)
+    assert np.array_equal(TOKENIZER.ids_to_codes(ids), codes)
+    assert TOKENIZER.ids_to_codes(ids).shape == codes.shape
+    text = TOKENIZER.alphabet.to_text(codes)
+    assert TOKENIZER(text)["input_ids"] == ids
+    assert TOKENIZER.decode(ids) == text
+
+
+def test_merges_shorten() -> None:
+    codes = random_codes(1)
+    assert len(TOKENIZER.codes_to_ids(codes)) < codes.size
+
+
+def test_special_tokens_are_left_out_and_padding_too() -> None:
+    codes = random_codes(2)
+    text = TOKENIZER.alphabet.to_text(codes)
+    batch = TOKENIZER([f"<s><audio>{text}", text[:30]], padding=True, return_tensors="pt")
+    assert np.array_equal(TOKENIZER.ids_to_codes(batch["input_ids"][0]), codes)
+    assert np.array_equal(TOKENIZER.ids_to_codes(batch["input_ids"][1].numpy()), codes[:, :10])
+
+
+def test_broken_ids() -> None:
+    ids = TOKENIZER.convert_tokens_to_ids(list(TOKENIZER.alphabet.to_text(random_codes(3, 4))))
+    broken = [ids[1], *ids, ids[4]]
+    with pytest.raises(AlphabetError, match="codebook 0 is due"):
+        TOKENIZER.ids_to_codes(broken)
+    # The first token belongs to codebook 1, so that the first frame is out of turn.
+    assert np.array_equal(TOKENIZER.ids_to_codes(broken, errors="drop"), random_codes(3, 4)[:, 1:])
+    for bad in ([len(TOKENIZER)], [-1], [[1, 2]], [0.5], torch.zeros(2, 2, dtype=torch.int64)):
+        with pytest.raises((TokenizerError, OverflowError)):
+            TOKENIZER.ids_to_codes(bad)
+
+
+def test_codes_that_do_not_fit() -> None:
+    with pytest.raises(AlphabetError, match="Code 8 at codebook 0"):
+        TOKENIZER.codes_to_ids([[8], [0], [0]])
+    with pytest.raises(CodesError):
+        TOKENIZER.codes_to_ids([[0], [0]])
+
+
+@pytest.mark.parametrize("text", ["hello", ["<s>", "x"], "<s>\U000f0000 "])
+def test_foreign_text_is_refused_not_dropped(text: object) -> None:
+    with pytest.raises(TokenizerError, match="is no code character"):
+        TOKENIZER(text)
+
+
+def test_an_unknown_token_takes_foreign_text_but_is_never_decoded_silently() -> None:
+    tokenizer = train_tokenizer([], codebook_sizes=[4], vocab_size=9, unk_token="<unk>")
+    ids = tokenizer(tokenizer.alphabet.to_text([[1]]) + "?")["input_ids"]
+    assert tokenizer.unk_token_id in ids
+    with pytest.raises(AlphabetError):
+        tokenizer.ids_to_codes(ids)
+    assert tokenizer.ids_to_codes(ids, errors="drop").tolist() == [[1]]
+
+
+def test_saved_files_say_all_and_nothing_of_this_machine(tmp_path: Path) -> None:
+    TOKENIZER.save_pretrained(tmp_path / "once")
+    CodecBPETokenizer.from_pretrained(tmp_path / "once", local_files_only=True).save_pretrained(
+        tmp_path / "twice"
+    )
+    once, twice = (
+        json.loads((tmp_path / name / "tokenizer_config.json").read_text())
+        for name in ("once", "twice")
+    )
+    assert once == twice
+    assert once["codebook_sizes"] == SIZES
+    assert once["unicode_offset"] == 0xF0000
+    assert once["tokenizer_class"] == "CodecBPETokenizer"
+    assert str(tmp_path) not in json.dumps(once)
+    assert not {"is_local", "local_files_only", "auto_map"} & set(once)
+
+
+def test_everybody_reads_the_files_alike(tmp_path: Path) -> None:
+    TOKENIZER.save_pretrained(tmp_path)
+    codes = random_codes(5)
+    text, ids = TOKENIZER.alphabet.to_text(codes), TOKENIZER.codes_to_ids(codes)
+    ours = AutoTokenizer.from_pretrained(tmp_path)
+    assert type(ours) is CodecBPETokenizer
+    assert ours.codes_to_ids(codes) == ids
+    assert ours.all_special_tokens == TOKENIZER.all_special_tokens
+    assert ours.get_vocab() == TOKENIZER.get_vocab()
+    plain = PreTrainedTokenizerFast.from_pretrained(tmp_path)
+    assert plain(text)["input_ids"] == ids
+    assert plain.decode(ids) == text
+    assert Tokenizer.from_file(str(tmp_path / "tokenizer.json")).encode(text).ids == ids
+
+
+@pytest.mark.parametrize(
+    ("num_codebooks", "size", "offset", "skip_noncharacters"),
+    [(3, 16, 0x4E00, True), (1, 9_000, 0xE000, False), (2, 16, 0xF0000, True)],
+)
+def test_tokenizers_of_codec_bpe(
+    num_codebooks: int, size: int, offset: int, skip_noncharacters: bool, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    codes = [rng.integers(0, min(size, 12), (num_codebooks, 60)) for _ in range(5)]
+    for i, clip in enumerate(codes):
+        np.save(tmp_path / f"{i}_c0.npy", clip)
+    trainer = Trainer(
+        num_codebooks,
+        size,
+        vocab_size=num_codebooks * size + 60,
+        pad_token="<pad>",
+        unicode_offset=offset,
+    )
+    theirs = trainer.train(str(tmp_path))
+    theirs.save_pretrained(tmp_path / "tokenizer")
+    ours = CodecBPETokenizer.from_pretrained(
+        tmp_path / "tokenizer",
+        codebook_sizes=[size] * num_codebooks,
+        unicode_offset=offset,
+        skip_noncharacters=skip_noncharacters,
+    )
+    for clip in codes:
+        text = codes_to_chars(clip, size, unicode_offset=offset)
+        assert ours.codes_to_ids(clip) == theirs(text)["input_ids"]
+        assert np.array_equal(ours.ids_to_codes(theirs(text)["input_ids"]), clip)
+    ours.save_pretrained(tmp_path / "again")
+    again = AutoTokenizer.from_pretrained(tmp_path / "again")
+    assert again.codes_to_ids(codes[0]) == ours.codes_to_ids(codes[0])
+
+
+def test_a_tokenizer_must_say_its_alphabet_and_have_it(tmp_path: Path) -> None:
+    TOKENIZER.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    del config["codebook_sizes"]
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    with pytest.raises(TokenizerError, match=r"codebook_sizes=\[\.\.\.\]"):
+        CodecBPETokenizer.from_pretrained(tmp_path).codes_to_ids([[0], [0], [0]])
+    wrong = CodecBPETokenizer.from_pretrained(tmp_path, codebook_sizes=[99] * 3)
+    with pytest.raises(TokenizerError, match="lacks 281 of the 297 characters"):
+        wrong.codes_to_ids([[0], [0], [0]])
+
+
+def test_source_is_never_copied_into_repositories(tmp_path: Path) -> None:
+    CodecBPETokenizer.register_for_auto_class()
+    TOKENIZER.save_pretrained(tmp_path)
+    assert not list(tmp_path.glob("*.py"))
