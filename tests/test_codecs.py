@@ -22,6 +22,10 @@ FAMILIES = sorted(MODELS)
 pytestmark = pytest.mark.parametrize("family", FAMILIES)
 
 
+SINGLE = {"neucodec", "xcodec2"}
+"""Families with one codebook."""
+
+
 @cache
 def make(family: str, num_codebooks: int | None = None) -> AudioCodec:
     return codec_class(family)(MODELS[family](), num_codebooks=num_codebooks)
@@ -83,7 +87,8 @@ def test_num_samples_is_what_decode_gives(family: str, num_frames: int) -> None:
     assert waveform.shape == (codec.num_samples(num_frames),)
     assert waveform.dtype == np.float32
     assert np.isfinite(waveform).all()
-    assert abs(len(waveform) - num_frames * codec.hop_length) < codec.hop_length
+    exact = num_frames / codec.frame_rate * codec.output_sampling_rate
+    assert exact - codec.hop_length < len(waveform) <= exact
 
 
 def test_chunks_are_encoded_as_clips_of_their_own(family: str) -> None:
@@ -110,7 +115,7 @@ def test_context_is_previous_audio_and_silence_before_it(family: str) -> None:
 def test_fewer_codebooks_are_a_prefix(family: str) -> None:
     clip = speech_like(9_000)
     everything = make(family).encode([clip])[0]
-    for num_codebooks in (1, 2, 3):
+    for num_codebooks in {1, 2, 3} if family not in SINGLE else {1}:
         codec = make(family, num_codebooks)
         assert codec.num_codebooks == len(codec.codebook_sizes) == num_codebooks
         codes = codec.encode([clip])[0]
@@ -119,29 +124,37 @@ def test_fewer_codebooks_are_a_prefix(family: str) -> None:
 
 
 def test_frame_rate_and_bandwidth(family: str) -> None:
-    codec = make(family, 2)
+    codec = make(family)
     assert codec.frame_rate == codec.sampling_rate / codec.hop_length
-    assert math.isclose(codec.bandwidth, codec.frame_rate * 2 * 4)
+    bits = sum(math.log2(size) for size in codec.codebook_sizes)
+    assert math.isclose(codec.bandwidth, codec.frame_rate * bits)
+    by_bandwidth = codec_class(family)(MODELS[family](), bandwidth=codec.bandwidth / 1000)
+    assert by_bandwidth.codebook_sizes == codec.codebook_sizes
+    with pytest.raises(CodecError, match="is that of no number of codebooks"):
+        codec_class(family)(MODELS[family](), bandwidth=99.9)
 
 
 def test_decode_takes_lists_arrays_and_tensors(family: str) -> None:
-    codec = make(family, 2)
-    codes = [[1, 2, 3], [4, 5, 6]]
+    codec = make(family, 1)
+    codes = [[1, 2, 3]]
     waveforms = codec.decode([codes, np.array(codes, dtype=np.uint8), torch.tensor(codes)])
     assert np.array_equal(waveforms[0], waveforms[1])
     assert np.array_equal(waveforms[0], waveforms[2])
 
 
 def test_save_and_load(family: str, tmp_path: Path) -> None:
-    codec = make(family, 3)
+    codec = make(family, 1)
     codec.save_pretrained(tmp_path / "codec")
-    loaded = load_codec(tmp_path / "codec", num_codebooks=3)
+    loaded = load_codec(tmp_path / "codec", num_codebooks=1)
     assert type(loaded) is type(codec)
+    assert type(loaded.feature_extractor) is type(codec.feature_extractor)
     assert loaded.pin == codec.pin
     assert loaded.device.type == "cpu"
     assert loaded.dtype == torch.float32
     clip = speech_like(7_000)
-    assert np.array_equal(loaded.encode([clip])[0], codec.encode([clip])[0])
+    codes = codec.encode([clip])
+    assert np.array_equal(loaded.encode([clip])[0], codes[0])
+    assert np.array_equal(loaded.decode(codes)[0], codec.decode(codes)[0])
 
 
 def test_a_folder_without_feature_extractor_gets_one(family: str, tmp_path: Path) -> None:
@@ -197,11 +210,12 @@ def test_bad_options(family: str, options: dict[str, float]) -> None:
 
 
 def test_bad_codes(family: str) -> None:
-    codec = make(family, 2)
-    with pytest.raises(AlphabetError, match="Code 16 at codebook 1, frame 0"):
-        codec.decode([[[0], [16]]])
-    with pytest.raises(CodesError, match="num_codebooks=2"):
-        codec.decode([[[0]]])
+    codec = make(family, 1)
+    size = codec.codebook_sizes[0]
+    with pytest.raises(AlphabetError, match=f"Code {size} at codebook 0, frame 1"):
+        codec.decode([[[0, size]]])
+    with pytest.raises(CodesError, match="num_codebooks=1"):
+        codec.decode([[[0], [0]]])
 
 
 def test_no_clips(family: str) -> None:

@@ -7,18 +7,28 @@ their own encoders, so that nearly all codes occur.
 from __future__ import annotations
 
 from collections.abc import Callable
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from transformers import (
+    FEATURE_EXTRACTOR_MAPPING,
     DacConfig,
     DacModel,
     EncodecConfig,
     EncodecModel,
+    HiggsAudioV2TokenizerConfig,
+    HiggsAudioV2TokenizerModel,
     MimiConfig,
     MimiModel,
+    NeuCodecConfig,
+    NeuCodecModel,
     PreTrainedConfig,
     PreTrainedModel,
+    Xcodec2Config,
+    Xcodec2Model,
+    XcodecConfig,
+    XcodecModel,
 )
 
 
@@ -68,7 +78,94 @@ def dac(**overrides: object) -> DacModel:
     return _random(DacModel, DacConfig(**{**options, **overrides}))
 
 
-MODELS: dict[str, Callable[[], PreTrainedModel]] = {"encodec": encodec, "mimi": mimi, "dac": dac}
+HUBERT = {
+    "model_type": "hubert",
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "conv_dim": [8] * 7,
+    "num_conv_pos_embeddings": 16,
+    "num_conv_pos_embedding_groups": 2,
+}
+ACOUSTIC = {
+    "model_type": "dac",
+    "encoder_hidden_size": 4,
+    "decoder_hidden_size": 32,
+    "hidden_size": 16,
+    "downsampling_ratios": [8, 5, 4, 2],
+    "upsampling_ratios": [8, 5, 4, 2],
+}
+W2V_BERT = {
+    "model_type": "wav2vec2-bert",
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "feature_projection_input_dim": 160,
+}
+
+
+def xcodec() -> XcodecModel:
+    """16 kHz, hop 320, 8 codebooks of 16: the layout of hf-audio/xcodec-*."""
+    config = XcodecConfig(
+        acoustic_model_config=dict(ACOUSTIC),
+        semantic_model_config=dict(HUBERT),
+        codebook_size=16,
+        target_bandwidths=[0.2, 0.4, 0.8, 1.6],
+    )
+    return _random(XcodecModel, config)
+
+
+def higgs() -> HiggsAudioV2TokenizerModel:
+    """24 kHz, hop 960, 8 codebooks of 16: the layout of Higgs Audio v2's tokenizer."""
+    ratios = [8, 5, 4, 2, 3]
+    config = HiggsAudioV2TokenizerConfig(
+        acoustic_model_config={
+            **ACOUSTIC,
+            "downsampling_ratios": ratios,
+            "upsampling_ratios": ratios,
+        },
+        semantic_model_config=dict(HUBERT),
+        codebook_size=16,
+        codebook_dim=8,
+        target_bandwidths=[0.1, 0.2, 0.4, 0.8],
+    )
+    return _random(HiggsAudioV2TokenizerModel, config)
+
+
+def xcodec2() -> Xcodec2Model:
+    """16 kHz, hop 320, one codebook of 256: the layout of X-Codec2."""
+    return _random(Xcodec2Model, Xcodec2Config(**_FSQ))
+
+
+def neucodec() -> NeuCodecModel:
+    """16 kHz in, 24 kHz out, one codebook of 256: the layout of NeuCodec."""
+    return _random(NeuCodecModel, NeuCodecConfig(**_FSQ))
+
+
+_FSQ = {
+    "hidden_size": 64,
+    "intermediate_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "head_dim": 16,
+    "encoder_hidden_size": 2,
+    "semantic_model_config": W2V_BERT,
+    "quantization_dim": 80,
+    "quantization_levels": [4] * 4,
+}
+
+MODELS: dict[str, Callable[[], PreTrainedModel]] = {
+    "encodec": encodec,
+    "dac": dac,
+    "higgs_audio_v2_tokenizer": higgs,
+    "mimi": mimi,
+    "neucodec": neucodec,
+    "xcodec": xcodec,
+    "xcodec2": xcodec2,
+}
 
 
 def speech_like(num_samples: int, seed: int = 0) -> np.ndarray:
@@ -93,11 +190,18 @@ def _random(model_class: type[PreTrainedModel], config: PreTrainedConfig) -> Pre
     return model
 
 
-def _fit_encodec(model: EncodecModel, samples: torch.Tensor) -> None:
-    residual = model.encoder(samples[None, None])[0].T
-    for layer in model.quantizer.layers:
-        layer.codebook.embed.copy_(_choice(residual, model.config.codebook_size))
-        residual = residual - layer.codebook.decode(layer.codebook.encode(residual))
+def _fit_residual(model: PreTrainedModel, samples: torch.Tensor) -> None:
+    """EnCodec, X-Codec and Higgs: codebooks from what their quantizer is given."""
+    quantizer = model.quantizer
+    with patch.object(quantizer, "encode", side_effect=quantizer.encode) as spy:
+        model.encode(samples[None, None])
+    residual = spy.call_args.args[0]
+    for layer in quantizer.layers if hasattr(quantizer, "layers") else quantizer.quantizers:
+        states = residual[0].T
+        if hasattr(layer, "project_in"):
+            states = layer.project_in(states)
+        layer.codebook.embed.copy_(_choice(states, model.config.codebook_size))
+        residual = residual - layer.decode(layer.encode(residual))
 
 
 def _fit_dac(model: DacModel, samples: torch.Tensor) -> None:
@@ -108,7 +212,27 @@ def _fit_dac(model: DacModel, samples: torch.Tensor) -> None:
         residual = residual - layer(residual)[0]
 
 
-_FITTERS = {"encodec": _fit_encodec, "dac": _fit_dac}
+def _fit_scalar(model: PreTrainedModel, samples: torch.Tensor) -> None:
+    """X-Codec2 and NeuCodec: the projection in front of their levels spreads over all of them."""
+    extractor = FEATURE_EXTRACTOR_MAPPING[type(model.config)]()
+    projection = model.quantizer.project_in
+    seen: list[torch.Tensor] = []
+    hook = projection.register_forward_hook(lambda *call: seen.append(call[-1][0]))
+    model.encode(**extractor(samples.numpy(), sampling_rate=16_000, return_tensors="pt"))
+    hook.remove()
+    mean, spread = seen[0].mean(dim=0), seen[0].std(dim=0)
+    projection.weight.div_(spread[:, None])
+    projection.bias.sub_(mean).div_(spread)
+
+
+_FITTERS = {
+    "dac": _fit_dac,
+    "encodec": _fit_residual,
+    "higgs_audio_v2_tokenizer": _fit_residual,
+    "neucodec": _fit_scalar,
+    "xcodec": _fit_residual,
+    "xcodec2": _fit_scalar,
+}
 
 
 def _choice(vectors: torch.Tensor, size: int) -> torch.Tensor:

@@ -103,7 +103,9 @@ def save_audio(audio: Any, path: str | os.PathLike[str], sampling_rate: int) -> 
     if path.suffix[1:].upper() not in soundfile.available_formats():
         raise AudioError(f"{path} names no audio format: end it in .wav, .flac or .ogg.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, samples.T, sampling_rate)
+    partial = path.with_name(f".{path.name}.partial")
+    soundfile.write(partial, samples.T, sampling_rate, format=path.suffix[1:].upper())
+    partial.replace(path)
     return path
 
 

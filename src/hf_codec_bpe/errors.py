@@ -19,6 +19,7 @@ __all__ = [
     "MissingDependencyError",
     "PresetError",
     "ProcessorError",
+    "ProcessorNotFoundError",
     "SamplingRateError",
     "TokenizerError",
     "TrainingError",
@@ -82,6 +83,10 @@ class TrainingError(CodecBPEError, ValueError):
 
 class ProcessorError(CodecBPEError, ValueError):
     """A processor that is called, built or saved in a way that cannot work."""
+
+
+class ProcessorNotFoundError(ProcessorError, FileNotFoundError):
+    """A processor that is neither a folder nor a repository that can be reached, or not whole."""
 
 
 class MissingDependencyError(CodecBPEError, ImportError):

@@ -22,7 +22,7 @@ from transformers.processing_utils import ProcessorMixin
 from . import audio as sound
 from .codecs.lazy import LazyCodec
 from .codecs.pin import CODEC_FOLDER, CodecPin
-from .errors import CodecMismatchError, ProcessorError, TokenizerError
+from .errors import CodecMismatchError, ProcessorError, ProcessorNotFoundError, TokenizerError
 from .tokenization_codec_bpe import CodecBPETokenizer
 
 if TYPE_CHECKING:
@@ -96,8 +96,19 @@ class CodecBPEProcessor(ProcessorMixin):
     def from_pretrained(
         cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs: Any
     ) -> CodecBPEProcessor:
-        """Loads a processor from the Hub or a folder; its codec waits for its first use."""
-        processor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+        """Loads a processor from the Hub or a folder; its codec waits for its first use.
+
+        Raises:
+            ProcessorNotFoundError: Nothing there, no way to reach it, or files are missing.
+            ProcessorError: What is there does not fit together, or was not made by this package.
+        """
+        try:
+            processor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+        except OSError as error:
+            raise ProcessorNotFoundError(
+                f"There is no processor at {pretrained_model_name_or_path}: it must be a folder "
+                f"that save_pretrained wrote, or a Hub repository. ({_first_line(error)})"
+            ) from error
         access = ("revision", "token", "cache_dir", "local_files_only", "subfolder")
         processor._codec.source = {
             "name_or_path": os.fspath(pretrained_model_name_or_path),
@@ -357,6 +368,10 @@ def _check_fit(pin: CodecPin, tokenizer: CodecBPETokenizer) -> None:
             f"{list(pin.codebook_sizes)}: load the codec with num_codebooks={len(sizes)}, or train "
             "a tokenizer for it."
         )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
 
 
 def _is_batch(value: Any) -> bool:

@@ -28,17 +28,23 @@ app.command()(train.train)
 app.command()(presets.presets)
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Print the version and stop.", is_eager=True, callback=_print_version
+        ),
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
 ) -> None:
     """Audio in, tokens out: codes, Codec BPE tokenizers and processors for Transformers."""
-    if version:
-        typer.echo(__version__)
-        raise typer.Exit
 
 
 def main() -> None:

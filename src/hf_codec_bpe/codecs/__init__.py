@@ -12,14 +12,20 @@ from .loading import load_codec
 from .mimi import MimiCodec
 from .pin import CodecPin
 from .registry import families, register_codec
+from .xcodec import HiggsAudioV2TokenizerCodec, XcodecCodec
+from .xcodec2 import NeuCodecCodec, Xcodec2Codec
 
 __all__ = [
     "AudioCodec",
     "CodecPin",
     "DacCodec",
     "EncodecCodec",
+    "HiggsAudioV2TokenizerCodec",
     "MimiCodec",
+    "NeuCodecCodec",
     "Preset",
+    "Xcodec2Codec",
+    "XcodecCodec",
     "families",
     "find_preset",
     "load_codec",
@@ -27,5 +33,13 @@ __all__ = [
     "register_codec",
 ]
 
-for _codec in (DacCodec, EncodecCodec, MimiCodec):
+for _codec in (
+    DacCodec,
+    EncodecCodec,
+    HiggsAudioV2TokenizerCodec,
+    MimiCodec,
+    NeuCodecCodec,
+    Xcodec2Codec,
+    XcodecCodec,
+):
     register_codec(_codec)

@@ -22,6 +22,7 @@ from ..alphabet import CodebookAlphabet
 from ..audio import Waveform
 from ..errors import AudioError, CodecError
 from .pin import CodecPin
+from .selection import select_codebooks
 from .windows import batches, cut, plan
 
 __all__ = ["AudioCodec"]
@@ -48,6 +49,7 @@ class AudioCodec(ABC):
         feature_extractor: The model's own, saved with the codec; `None` makes a fitting one.
         num_codebooks: How many of the model's codebooks to use, from the first one on; `None`
             uses all.
+        bandwidth: Or the bandwidth that they must have, in kbps or bps.
         name_or_path: The Hub id that the model came from; `None` for one that is in no
             repository, which processors then save beside themselves.
         revision: The commit hash there.
@@ -58,6 +60,8 @@ class AudioCodec(ABC):
 
     family: ClassVar[str]
     """The `model_type` of the family's configurations."""
+    pads_to_frames: ClassVar[bool] = False
+    """Whether a window is padded with silence to whole frames, alone too."""
 
     def __init__(
         self,
@@ -65,6 +69,7 @@ class AudioCodec(ABC):
         feature_extractor: Any = None,
         *,
         num_codebooks: int | None = None,
+        bandwidth: float | None = None,
         name_or_path: str | None = None,
         revision: str | None = None,
     ) -> None:
@@ -73,13 +78,12 @@ class AudioCodec(ABC):
         self._check_config()
         self.name_or_path = name_or_path
         self.revision = revision
-        sizes = self._all_codebook_sizes()
-        if num_codebooks is not None and not 1 <= num_codebooks <= len(sizes):
-            raise CodecError(
-                f"num_codebooks={num_codebooks} is not possible: this {self.family} model has "
-                f"{len(sizes)} codebooks, choose 1 to {len(sizes)}."
-            )
-        self.codebook_sizes: tuple[int, ...] = tuple(sizes[:num_codebooks])
+        self.codebook_sizes = select_codebooks(
+            self._all_codebook_sizes(),
+            self.frame_rate,
+            num_codebooks=num_codebooks,
+            bandwidth=bandwidth,
+        )
         self.feature_extractor = feature_extractor or self._make_feature_extractor()
 
     def __repr__(self) -> str:
@@ -127,7 +131,9 @@ class AudioCodec(ABC):
 
     def padded_length(self, num_samples: int) -> int:
         """The length that a window is padded to with silence, alone or in a batch."""
-        return num_samples
+        return (
+            self.num_frames(num_samples) * self.hop_length if self.pads_to_frames else num_samples
+        )
 
     def num_frames(self, num_samples: int) -> int:
         """How many frames `encode` makes of so many samples, unchunked."""
@@ -232,9 +238,12 @@ class AudioCodec(ABC):
         if batch_size < 1:
             raise CodecError(f"batch_size={batch_size} is not possible: pass 1 or more.")
         windows = plan([len(clip) for clip in clips], chunk, context)
-        parts: list[Codes] = [np.empty(0, dtype=np.int64)] * len(windows)
+        no_frames = np.zeros((self.num_codebooks, 0), dtype=np.int64)
+        parts: list[Codes] = [no_frames] * len(windows)
         at_once = 1 if self.device.type == "cpu" else batch_size
         for length, members in batches(windows, self.padded_length, at_once):
+            if self.num_frames(length) == 0:
+                continue
             inputs = np.stack([cut(clips[windows[i].clip], windows[i], length) for i in members])
             input_values = torch.from_numpy(inputs)[:, None].to(self.device, self.dtype)
             audio_codes = self._encode_batch(input_values).to("cpu", torch.int64).numpy()
@@ -314,6 +323,7 @@ def _checked_waveform(index: int, clip: Any) -> Waveform:
         )
     if len(array) == 0:
         raise AudioError(f"Clip {index} has no samples: leave empty clips out.")
-    if not np.isfinite(array).all():
+    # NaN and infinities reach the extremes; a mask of a long clip would cost memory.
+    if not np.isfinite([array.min(), array.max()]).all():
         raise AudioError(f"Clip {index} holds NaN or infinite samples: repair it or leave it out.")
     return array.astype(np.float32, copy=False)

@@ -19,9 +19,7 @@ class DacCodec(AudioCodec):
     """
 
     family = "dac"
-
-    def padded_length(self, num_samples: int) -> int:
-        return self.num_frames(num_samples) * self.hop_length
+    pads_to_frames = True
 
     def num_samples(self, num_frames: int) -> int:
         length = num_frames

@@ -6,12 +6,12 @@ import torch
 from transformers import EncodecFeatureExtractor
 
 from ..errors import CodecError
-from .base import AudioCodec
+from .bandwidth import BandwidthCodec
 
 __all__ = ["EncodecCodec"]
 
 
-class EncodecCodec(AudioCodec):
+class EncodecCodec(BandwidthCodec):
     """EnCodec models that make one stream of codes: the 24 kHz kind.
 
     The 48 kHz model is refused: it cuts audio into chunks of its own that overlap, and decoding
@@ -36,27 +36,12 @@ class EncodecCodec(AudioCodec):
                 "tell the audio. Use a model of the 24 kHz kind, such as facebook/encodec_24khz."
             )
 
-    def _all_codebook_sizes(self) -> list[int]:
-        quantizer = self.model.quantizer
-        largest = quantizer.get_num_quantizers_for_bandwidth(max(self.config.target_bandwidths))
-        return [self.config.codebook_size] * min(largest, len(quantizer.layers))
-
     def _make_feature_extractor(self) -> EncodecFeatureExtractor:
         return EncodecFeatureExtractor(feature_size=1, sampling_rate=self.sampling_rate)
 
     def _encode_batch(self, input_values: torch.Tensor) -> torch.Tensor:
-        # Residual codebooks are a prefix: the bandwidth only says how many of them are computed.
         audio_codes = self.model.encode(input_values, bandwidth=self._bandwidth()).audio_codes
         return audio_codes[0, :, : self.num_codebooks]
 
     def _decode_batch(self, audio_codes: torch.Tensor) -> torch.Tensor:
         return self.model.decode(audio_codes[None], [None]).audio_values[:, 0]
-
-    def _bandwidth(self) -> float:
-        """The smallest of the model's bandwidths that computes the codebooks in use."""
-        num_quantizers = self.model.quantizer.get_num_quantizers_for_bandwidth
-        return min(
-            bandwidth
-            for bandwidth in self.config.target_bandwidths
-            if num_quantizers(bandwidth) >= self.num_codebooks
-        )

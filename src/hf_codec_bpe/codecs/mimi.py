@@ -20,13 +20,11 @@ class MimiCodec(AudioCodec):
     """
 
     family = "mimi"
+    pads_to_frames = True
 
     @property
     def hop_length(self) -> int:
         return math.ceil(self.sampling_rate / self.config.frame_rate)
-
-    def padded_length(self, num_samples: int) -> int:
-        return self.num_frames(num_samples) * self.hop_length
 
     def _all_codebook_sizes(self) -> list[int]:
         return [self.config.codebook_size] * self.config.num_quantizers

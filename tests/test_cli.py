@@ -1,0 +1,198 @@
+"""The command line, as people use it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from hf_codec_bpe import CodecBPETokenizer, CodesFolder, demo_repo, load_codec
+from hf_codec_bpe.audio import load_audio, save_audio
+from hf_codec_bpe.cli import main
+from hf_codec_bpe.demo import demo_clip
+from hf_codec_bpe.presets import presets
+
+from .tiny import speech_like
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Three clips in two folders, and one file that is no audio."""
+    folder = tmp_path / "corpus"
+    for i, name in enumerate(["a/one.wav", "a/two.flac", "b/three.ogg"]):
+        save_audio(speech_like(16_000 * (i + 1), i), folder / name, 16_000)
+    (folder / "b" / "notes.txt").write_text("not audio")
+    return folder
+
+
+def run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object
+) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["hf-codec-bpe", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:  # typer exits after every command
+        main()
+    captured = capsys.readouterr()
+    return int(stop.value.code or 0), captured.out, captured.err
+
+
+class Shell:
+    """Runs commands and remembers nothing."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.patch, self.capture = monkeypatch, capsys
+
+    def __call__(self, *arguments: object) -> str:
+        code, out, err = run(self.patch, self.capture, *arguments)
+        assert code == 0, err
+        return out
+
+    def fails(self, *arguments: object) -> str:
+        code, _, err = run(self.patch, self.capture, *arguments)
+        assert code == 1
+        assert "Traceback" not in err
+        return err.splitlines()[-1]
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(monkeypatch, capsys)
+
+
+def test_demo_on_the_bundled_clip(shell: Shell) -> None:
+    report = shell("demo")
+    for word in ("duration", "codes", "tokens", "per second", "compression", "round_trip.wav"):
+        assert word in report
+    samples, rate = soundfile.read("round_trip.wav")
+    clip = load_audio(demo_clip(), rate)
+    assert abs(len(samples) - len(clip)) < 640
+    assert samples.std() > 0.01
+
+
+def test_demo_on_a_file_as_json(shell: Shell, corpus: Path) -> None:
+    figures = json.loads(shell("demo", corpus / "a" / "two.flac", "--json", "--out", "new/b.flac"))
+    assert figures["seconds"] == 2.0
+    assert figures["num_codes"] == figures["num_codebooks"] * figures["num_frames"]
+    assert figures["compression"] == round(figures["num_codes"] / figures["num_tokens"], 3)
+    assert Path("new/b.flac").exists()
+
+
+def test_encode_train_decode(shell: Shell, corpus: Path) -> None:
+    assert "3 files encoded (6.0 s of audio), 0 there already, 0 failed" in shell("encode", corpus)
+    folder = CodesFolder("codes")
+    names = [str(file) for file in folder.files]
+    assert names == ["codes/a/one_c0.npy", "codes/a/two_c0.npy", "codes/b/three_c0.npy"]
+    codec = load_codec(demo_repo() / "codec")
+    clip = load_audio(corpus / "b" / "three.ogg", codec.sampling_rate)
+    assert np.array_equal(list(folder)[2], codec.encode([clip])[0])
+    assert folder.info is not None
+    assert (folder.info.num_codebooks, folder.info.framerate) == (codec.num_codebooks, 50)
+
+    size = sum(codec.codebook_sizes)
+    report = shell("train", "codes", "--vocab-size", size + 50, "--special-token", "<x>")
+    tokenizer = CodecBPETokenizer.from_pretrained("tokenizer")
+    assert f"A tokenizer of {len(tokenizer)} tokens, trained on 3 files" in report
+    assert size + 2 < len(tokenizer) <= size + 50
+    assert tokenizer.alphabet.codebook_sizes == codec.codebook_sizes
+    clip = next(iter(folder))
+    assert np.array_equal(tokenizer.ids_to_codes(tokenizer.codes_to_ids(clip)), clip)
+    assert "<x>" in tokenizer.get_vocab()
+
+    assert "3 files decoded" in shell("decode", "codes", "--extension", "flac")
+    samples, rate = soundfile.read("decoded/b/three_c0.flac")
+    (expected,) = codec.decode([list(folder)[2]])
+    assert rate == codec.output_sampling_rate
+    assert len(samples) == len(expected)
+
+
+def test_encoding_goes_on_where_it_stopped(shell: Shell, corpus: Path) -> None:
+    shell("encode", corpus / "a")
+    kept = Path("codes/one_c0.npy").stat().st_mtime_ns
+    (corpus / "a" / "four.wav").write_bytes((corpus / "a" / "one.wav").read_bytes())
+    assert "1 files encoded (1.0 s of audio), 2 there already" in shell("encode", corpus / "a")
+    assert Path("codes/one_c0.npy").stat().st_mtime_ns == kept
+    assert "3 files encoded" in shell("encode", corpus / "a", "--overwrite")
+
+
+def test_a_bad_file_touches_no_other(shell: Shell, corpus: Path) -> None:
+    whole = shell("encode", corpus, "--out", "without")
+    (corpus / "a" / "one-bad.wav").write_text("no audio")
+    error = shell.fails("encode", corpus, "--out", "with")
+    assert "one-bad.wav cannot be decoded" in error
+    assert "3 files encoded" in whole
+    with_bad, without = CodesFolder("with"), CodesFolder("without")
+    assert [f.name for f in with_bad.files] == [f.name for f in without.files]
+    assert all(np.array_equal(a, b) for a, b in zip(with_bad, without, strict=True))
+
+
+def test_encode_options(shell: Shell, tmp_path: Path) -> None:
+    stereo = np.stack([speech_like(8_000, 1), speech_like(8_000, 2)])
+    save_audio(stereo, tmp_path / "in" / "clip.wav", 16_000)
+    options = ["--stereo", "--chunk-seconds", 0.2, "--context-seconds", 0.4, "-k", 2]
+    shell("encode", tmp_path / "in", *options)
+    codec = load_codec(demo_repo() / "codec", num_codebooks=2)
+    channels = [
+        load_audio(c, 16_000, source_rate=16_000)
+        for c in soundfile.read(tmp_path / "in/clip.wav")[0].T
+    ]
+    expected = codec.encode(channels, chunk_seconds=0.2, context_seconds=0.4)
+    folder = CodesFolder("codes")
+    assert [file.name for file in folder.files] == ["clip_c0.npy", "clip_c1.npy"]
+    assert all(np.array_equal(a, b) for a, b in zip(folder, expected, strict=True))
+    assert "no audio" in shell.fails("encode", tmp_path / "in", "--audio-filter", "nowhere")
+    assert "no audio" in shell.fails("encode", tmp_path / "in", "--extension", ".mp3")
+
+
+def test_train_on_a_folder_of_codec_bpe(shell: Shell, tmp_path: Path) -> None:
+    codes = np.random.default_rng(0).integers(0, 8, (1, 2, 50))
+    (tmp_path / "npy").mkdir()
+    np.save(tmp_path / "npy" / "x_c0.npy", codes)
+    error = shell.fails("train", tmp_path / "npy")
+    assert "no codec_info.json: pass --num-codebooks" in error
+    shell(
+        "train", tmp_path / "npy", "-k", 2, "--codebook-size", 8, "--chunk-seconds", 0,
+        "--vocab-size", 40, "--unicode-offset", "0x4E00", "--max-token-codebook-ngrams", 0,
+    )  # fmt: skip
+    tokenizer = CodecBPETokenizer.from_pretrained("tokenizer")
+    assert tokenizer.alphabet.unicode_offset == 0x4E00
+    assert len(tokenizer) == 17
+
+
+def test_presets(shell: Shell) -> None:
+    table = shell("presets").splitlines()
+    assert len(table) == len(presets()) + 1
+    assert all(len(line) <= 100 for line in table)
+    listed = json.loads(shell("presets", "--json"))
+    assert [preset["name"] for preset in listed] == list(presets())
+    assert {"hub_id", "frame_rate", "bandwidth", "tokenizer"} <= set(listed[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["demo", "missing.wav"], "There is no audio file at missing.wav"),
+        (["demo", "-p", "nowhere"], "nowhere"),
+        (["encode", "missing.wav"], "There is no audio file or folder at missing.wav"),
+        (["train", "missing"], "There are no codes in missing"),
+        (["decode", "missing"], "There are no codes in missing"),
+    ],
+)
+def test_errors_are_one_sentence(shell: Shell, arguments: list[str], message: str) -> None:
+    error = shell.fails(*arguments)
+    assert error.startswith("Error: ")
+    assert message in error
+
+
+def test_debug_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["hf-codec-bpe", "--debug", "demo", "missing.wav"])
+    with pytest.raises(FileNotFoundError):
+        main()
+
+
+def test_version(shell: Shell) -> None:
+    from hf_codec_bpe import __version__
+
+    assert shell("--version").strip() == __version__
