@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,10 @@ class Preset:
     tokenizer: Recipe
     repository: str
     """The name of the repository that `hf-codec-bpe build` makes of it."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """The original's files that are converted: names in `hub_id`, or `repository:name`."""
+    unsupported: str | None = None
+    """Why it cannot be loaded, if it cannot."""
 
     @property
     def frame_rate(self) -> float:
@@ -65,8 +69,14 @@ def presets() -> Mapping[str, Preset]:
 
 
 def find_preset(name: str) -> Preset | None:
-    """The preset of that name, in any case; `None` if there is none."""
-    return {key.lower(): preset for key, preset in presets().items()}.get(name.lower())
+    """The preset of that name or Hub id, in any case; `None` if there is none."""
+    wanted = name.lower()
+    for preset in presets().values():
+        if wanted == preset.name.lower():
+            return preset
+    of_repository = [p for p in presets().values() if p.hub_id.lower() == wanted]
+    # A repository that holds several models is not the name of one.
+    return of_repository[0] if len(of_repository) == 1 else None
 
 
 def similar_presets(name: str) -> list[str]:
@@ -76,9 +86,11 @@ def similar_presets(name: str) -> list[str]:
 
 def _read(path: Path) -> Preset:
     values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    known = {field.name for field in fields(Preset)} - {"name"}
-    if set(values) != known:
-        raise PresetError(f"{path}: these keys are missing or unknown: {set(values) ^ known}.")
+    known = {each.name for each in fields(Preset)} - {"name"}
+    required = {each.name for each in fields(Preset) if each.default is MISSING} - {"name", "files"}
+    if not required <= set(values) <= known:
+        wrong = (required - set(values)) | (set(values) - known)
+        raise PresetError(f"{path}: these keys are missing or unknown: {', '.join(sorted(wrong))}.")
     return Preset(
         name=path.stem,
         **{

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import CodecName, Device, NumCodebooks, open_codec
+from .options import Bandwidth, CodecName, Device, NumCodebooks, open_codec
 
 __all__ = ["encode"]
 
@@ -19,6 +19,7 @@ def encode(
     ),
     codec: CodecName = "demo",
     num_codebooks: NumCodebooks = None,
+    bandwidth: Bandwidth = None,
     chunk_seconds: Annotated[
         float,
         typer.Option(help="Cut files into chunks of this length, which bounds memory; 0: do not."),
@@ -54,7 +55,7 @@ def encode(
 
     files = find_audio(sources, extensions=extension or EXTENSIONS, audio_filter=audio_filter)
     results = encode_files(
-        open_codec(codec, num_codebooks, device),
+        open_codec(codec, num_codebooks, device, bandwidth),
         files,
         out,
         per_channel=stereo,

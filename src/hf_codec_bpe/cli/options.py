@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from ..codecs import AudioCodec
 
-__all__ = ["CodecName", "Device", "NumCodebooks", "open_codec"]
+__all__ = ["Bandwidth", "CodecName", "Device", "NumCodebooks", "open_codec"]
 
 CodecName: TypeAlias = Annotated[
     str,
@@ -24,16 +24,22 @@ NumCodebooks: TypeAlias = Annotated[
     int | None,
     typer.Option("--num-codebooks", "-k", help="Use the first so many codebooks.", min=1),
 ]
+Bandwidth: TypeAlias = Annotated[
+    float | None,
+    typer.Option("--bandwidth", help="Or as many as have this bandwidth, in kbps or bps."),
+]
 Device: TypeAlias = Annotated[
     str, typer.Option("--device", help="Where the codec runs: cpu, cuda, cuda:1...")
 ]
 
 
-def open_codec(name: str, num_codebooks: int | None, device: str) -> AudioCodec:
+def open_codec(
+    name: str, num_codebooks: int | None, device: str, bandwidth: float | None = None
+) -> AudioCodec:
     """The codec that the options name."""
     from ..codecs import load_codec
     from ..codecs.pin import CODEC_FOLDER
     from ..demo import demo_repo
 
     place: str | Path = demo_repo() / CODEC_FOLDER if name == "demo" else name
-    return load_codec(place, num_codebooks=num_codebooks, device=device)
+    return load_codec(place, num_codebooks=num_codebooks, bandwidth=bandwidth, device=device)

@@ -42,7 +42,7 @@ def presets(
             preset.license,
         )
 
-    rows = [_HEADER, *map(row, found)]
+    rows = [_HEADER, *(row(preset) for preset in found if not preset.unsupported)]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for cells in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))

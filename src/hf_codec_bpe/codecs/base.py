@@ -5,7 +5,6 @@ Axis letters: B = batch, K = codebooks, T = frames, S = samples.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 from abc import ABC, abstractmethod
@@ -20,10 +19,11 @@ from transformers import PreTrainedModel
 
 from ..alphabet import CodebookAlphabet
 from ..audio import Waveform
-from ..errors import AudioError, CodecError
-from .pin import CodecPin
+from ..errors import CodecError
+from .encoding import checked_clips, encode_clips, window_samples
+from .pin import CodecPin, weights_fingerprint
 from .selection import select_codebooks
-from .windows import batches, cut, plan
+from .streaming import CodecStream, WindowStream
 
 __all__ = ["AudioCodec"]
 
@@ -189,11 +189,7 @@ class AudioCodec(ABC):
     @cached_property
     def fingerprint(self) -> str:
         """A hash of the model's weights."""
-        digest = hashlib.blake2b(digest_size=16)
-        for name, tensor in sorted(self.model.state_dict().items()):
-            digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
-            digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()
+        return weights_fingerprint(self.model)
 
     def to(self, device: str | torch.device) -> AudioCodec:
         """Moves the model to a device; returns the codec."""
@@ -233,26 +229,10 @@ class AudioCodec(ABC):
             AudioError: A clip that is not `[S]`, is empty, or holds NaN or infinite samples.
             CodecError: Sizes that make no sense.
         """
-        clips = self._checked_waveforms(waveforms)
-        chunk, context = self._window_samples(chunk_seconds, context_seconds)
         if batch_size < 1:
             raise CodecError(f"batch_size={batch_size} is not possible: pass 1 or more.")
-        windows = plan([len(clip) for clip in clips], chunk, context)
-        no_frames = np.zeros((self.num_codebooks, 0), dtype=np.int64)
-        parts: list[Codes] = [no_frames] * len(windows)
-        at_once = 1 if self.device.type == "cpu" else batch_size
-        for length, members in batches(windows, self.padded_length, at_once):
-            if self.num_frames(length) == 0:
-                continue
-            inputs = np.stack([cut(clips[windows[i].clip], windows[i], length) for i in members])
-            input_values = torch.from_numpy(inputs)[:, None].to(self.device, self.dtype)
-            audio_codes = self._encode_batch(input_values).to("cpu", torch.int64).numpy()
-            for index, codes in zip(members, audio_codes, strict=True):
-                parts[index] = self._kept(codes, windows[index].length, context)
-        joined: list[list[Codes]] = [[] for _ in clips]
-        for window, codes in zip(windows, parts, strict=True):
-            joined[window.clip].append(codes)
-        return [np.concatenate(pieces, axis=1) for pieces in joined]
+        chunk, context = window_samples(self, chunk_seconds, context_seconds)
+        return encode_clips(self, checked_clips(waveforms), batch_size, chunk, context)
 
     @torch.inference_mode()
     def decode(self, codes: Sequence[Any]) -> list[Waveform]:
@@ -272,58 +252,28 @@ class AudioCodec(ABC):
         alphabet = CodebookAlphabet(self.codebook_sizes)
         return [self._decode_one(alphabet.checked(clip)) for clip in codes]
 
+    def stream(
+        self, *, chunk_seconds: float | None = None, context_seconds: float = 0.0
+    ) -> CodecStream:
+        """Starts encoding a clip as it arrives.
+
+        Args:
+            chunk_seconds: The length of a chunk; see `encode`, which gives the same codes.
+            context_seconds: The length of the window that a chunk is encoded in; likewise.
+
+        Raises:
+            CodecError: No chunk length, for a family that cannot stream without one.
+        """
+        chunk, context = window_samples(self, chunk_seconds, context_seconds)
+        if chunk is None:
+            raise CodecError(
+                f"{self.family} models do not stream by themselves: pass chunk_seconds, and "
+                "context_seconds for better codes."
+            )
+        return WindowStream(self, chunk, context)
+
     def _decode_one(self, codes: npt.NDArray[np.integer[Any]]) -> Waveform:
         if codes.shape[1] == 0:
             return np.zeros(0, dtype=np.float32)
         audio_codes = torch.from_numpy(codes.astype(np.int64))[None].to(self.device)
         return self._decode_batch(audio_codes)[0].float().cpu().numpy()
-
-    def _kept(self, codes: Codes, num_samples: int, context: int) -> Codes:
-        """A window's codes without those of its context and of its padding."""
-        return codes[:, -(-context // self.hop_length) : self.num_frames(num_samples)]
-
-    def _window_samples(
-        self, chunk_seconds: float | None, context_seconds: float
-    ) -> tuple[int | None, int]:
-        if chunk_seconds is None:
-            if context_seconds:
-                raise CodecError(
-                    f"context_seconds={context_seconds} needs chunk_seconds: context is what a "
-                    "chunk sees of the audio in front of it."
-                )
-            return None, 0
-        chunk = _whole_samples(chunk_seconds, self.sampling_rate)
-        if chunk < 1:
-            raise CodecError(
-                f"chunk_seconds={chunk_seconds} is shorter than one sample at "
-                f"{self.sampling_rate} Hz: pass at least one frame, {1 / self.frame_rate:g} s."
-            )
-        previous = max(0.0, context_seconds - chunk_seconds)
-        return chunk, _whole_samples(previous, self.sampling_rate)
-
-    def _checked_waveforms(self, waveforms: Sequence[Any]) -> list[Waveform]:
-        if isinstance(waveforms, (np.ndarray, torch.Tensor)) and waveforms.ndim == 1:
-            raise AudioError("encode takes a list of clips, but got one clip: pass [waveform].")
-        return [_checked_waveform(index, clip) for index, clip in enumerate(waveforms)]
-
-
-def _whole_samples(seconds: float, sampling_rate: int) -> int:
-    """Rounded down; but 0.12 - 0.04 seconds at 16 kHz are 1280 samples, not 1279."""
-    return int(seconds * sampling_rate + 1e-6)
-
-
-def _checked_waveform(index: int, clip: Any) -> Waveform:
-    if isinstance(clip, torch.Tensor):
-        clip = clip.detach().float().cpu().numpy()
-    array = np.asarray(clip)
-    if array.ndim != 1 or array.dtype.kind != "f":
-        raise AudioError(
-            f"Clip {index} has shape {list(array.shape)} and dtype {array.dtype}: encode takes "
-            "float samples [S]. load_audio makes them from anything that holds sound."
-        )
-    if len(array) == 0:
-        raise AudioError(f"Clip {index} has no samples: leave empty clips out.")
-    # NaN and infinities reach the extremes; a mask of a long clip would cost memory.
-    if not np.isfinite([array.min(), array.max()]).all():
-        raise AudioError(f"Clip {index} holds NaN or infinite samples: repair it or leave it out.")
-    return array.astype(np.float32, copy=False)

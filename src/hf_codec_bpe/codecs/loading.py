@@ -23,6 +23,7 @@ def load_codec(
     *,
     revision: str | None = None,
     num_codebooks: int | None = None,
+    bandwidth: float | None = None,
     device: str | torch.device | None = None,
     dtype: str | torch.dtype | None = None,
     token: str | bool | None = None,
@@ -37,6 +38,7 @@ def load_codec(
             Hub id (`"kyutai/mimi"`), or a folder that `save_pretrained` wrote.
         revision: A branch, tag or commit hash on the Hub.
         num_codebooks: How many codebooks to use, from the first one on. By default all.
+        bandwidth: Or the bandwidth that they must have, in kbps (3) or bps (3000).
         device: Where to put the model. By default the CPU.
         dtype: The model's precision. By default float32: in a lower one, codes also depend on the
             batch that they were computed in.
@@ -53,8 +55,10 @@ def load_codec(
         CodecError: Something is there that is not a codec of a known family, or not whole.
     """
     name = os.fspath(name_or_path)
-    preset = find_preset(name)
-    place = preset.hub_id if preset and not os.path.isdir(name) else name
+    preset = None if os.path.isdir(name) else find_preset(name)
+    if preset and preset.unsupported:
+        raise CodecError(f"{name} cannot be loaded. {preset.unsupported}")
+    place = preset.hub_id if preset else name
     where: dict[str, Any] = {
         "revision": revision,
         "token": token,
@@ -81,6 +85,7 @@ def load_codec(
         model.to(device) if device is not None else model,
         feature_extractor,
         num_codebooks=num_codebooks,
+        bandwidth=bandwidth,
         name_or_path=place if on_hub else None,
         revision=getattr(config, "_commit_hash", None) if on_hub else None,
     )

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from transformers import EncodecFeatureExtractor
 
+from ..audio import Waveform
+from ..errors import CodecError
 from .base import AudioCodec
+from .encoding import Codes
+from .streaming import CodecStream
 
-__all__ = ["MimiCodec"]
+__all__ = ["MimiCodec", "MimiStream"]
 
 
 class MimiCodec(AudioCodec):
@@ -26,6 +31,14 @@ class MimiCodec(AudioCodec):
     def hop_length(self) -> int:
         return math.ceil(self.sampling_rate / self.config.frame_rate)
 
+    def stream(
+        self, *, chunk_seconds: float | None = None, context_seconds: float = 0.0
+    ) -> CodecStream:
+        """Without `chunk_seconds`, streams with the model's own caches; see `MimiStream`."""
+        if chunk_seconds is None and not context_seconds:
+            return MimiStream(self)
+        return super().stream(chunk_seconds=chunk_seconds, context_seconds=context_seconds)
+
     def _all_codebook_sizes(self) -> list[int]:
         return [self.config.codebook_size] * self.config.num_quantizers
 
@@ -37,3 +50,39 @@ class MimiCodec(AudioCodec):
 
     def _decode_batch(self, audio_codes: torch.Tensor) -> torch.Tensor:
         return self.model.decode(audio_codes).audio_values[:, 0]
+
+
+class MimiStream(CodecStream):
+    """Mimi's own streaming: convolution and attention caches, no audio is encoded twice.
+
+    Gives the codes that `encode` gives for the whole clip. Every push must be whole frames: the
+    model would take others silently and get the next ones wrong.
+    """
+
+    def __init__(self, codec: MimiCodec) -> None:
+        super().__init__(codec)
+        self._caches: dict[str, Any] = {}
+
+    @torch.inference_mode()
+    def _push(self, samples: Waveform) -> Codes:
+        if len(samples) % self.codec.hop_length:
+            raise CodecError(
+                f"{len(samples)} samples are not whole frames: push multiples of "
+                f"{self.codec.hop_length} samples, and pad the last push with silence, or choose "
+                "chunks of any length with codec.stream(chunk_seconds=...)."
+            )
+        input_values = torch.from_numpy(samples)[None, None].to(self.codec.device, self.codec.dtype)
+        output = self.codec.model.encode(
+            input_values,
+            num_quantizers=self.codec.num_codebooks,
+            use_streaming=True,
+            **self._caches,
+        )
+        self._caches = {
+            "encoder_past_key_values": output.encoder_past_key_values,
+            "padding_cache": output.padding_cache,
+        }
+        return output.audio_codes[0].cpu().numpy()
+
+    def _flush(self) -> Codes:
+        return self._no_codes()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..audio import RESAMPLER
 from ..errors import CodecMismatchError, ProcessorError
 
-__all__ = ["CODEC_FOLDER", "CodecPin"]
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+__all__ = ["CODEC_FOLDER", "CodecPin", "weights_fingerprint"]
 
 CODEC_FOLDER = "codec"
 """The folder, beside a processor's files, that holds a codec which is in no other repository."""
@@ -86,3 +90,14 @@ class CodecPin:
                 f"{'; '.join(differences)}. Load that codec, or make a new processor with "
                 "CodecBPEProcessor.from_codec(codec, tokenizer)."
             )
+
+
+def weights_fingerprint(model: PreTrainedModel) -> str:
+    """A hash of a model's weights: of their names, types, shapes and values."""
+    import torch
+
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,126 @@
+"""The one loop that encodes for every codec: windows in, each to the codes it would have alone.
+
+Axis letters: B = batch, K = codebooks, T = frames, S = samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ..audio import Waveform
+from ..errors import AudioError, CodecError
+from .windows import batches, cut, plan
+
+if TYPE_CHECKING:
+    from .base import AudioCodec
+
+__all__ = ["checked_clips", "checked_waveform", "encode_clips", "encode_window", "window_samples"]
+
+Codes = npt.NDArray[np.int64]
+
+
+def encode_clips(
+    codec: AudioCodec, clips: Sequence[Waveform], batch_size: int, chunk: int | None, context: int
+) -> list[Codes]:
+    """Clips `[S]` to codes `[K, T]`; `chunk` and `context` in samples."""
+    windows = plan([len(clip) for clip in clips], chunk, context)
+    parts = [_no_codes(codec)] * len(windows)
+    # With neighbours, a CPU rounds the last bit differently, which now and then tips a code over.
+    at_once = 1 if codec.device.type == "cpu" else batch_size
+    for length, members in batches(windows, codec.padded_length, at_once):
+        if codec.num_frames(length) == 0:
+            continue
+        inputs = np.stack([cut(clips[windows[i].clip], windows[i], length) for i in members])
+        for index, codes in zip(members, _run(codec, inputs), strict=True):
+            parts[index] = _kept(codec, codes, windows[index].length, context)
+    joined: list[list[Codes]] = [[] for _ in clips]
+    for window, codes in zip(windows, parts, strict=True):
+        joined[window.clip].append(codes)
+    return [np.concatenate(pieces, axis=1) for pieces in joined]
+
+
+def encode_window(codec: AudioCodec, samples: Waveform, context: int) -> Codes:
+    """Codes `[K, T]` of samples `[S]`, without those of the first `context` samples."""
+    if codec.num_frames(len(samples)) == 0:
+        return _no_codes(codec)
+    padded = np.pad(samples, (0, codec.padded_length(len(samples)) - len(samples)))
+    return _kept(codec, _run(codec, padded[None])[0], len(samples), context)
+
+
+def window_samples(
+    codec: AudioCodec, chunk_seconds: float | None, context_seconds: float
+) -> tuple[int | None, int]:
+    """Chunk and context in samples, as codec-bpe counts them.
+
+    Raises:
+        CodecError: Context without chunks, or a chunk of no samples.
+    """
+    if chunk_seconds is None:
+        if context_seconds:
+            raise CodecError(
+                f"context_seconds={context_seconds} needs chunk_seconds: context is what a chunk "
+                "sees of the audio in front of it."
+            )
+        return None, 0
+    chunk = _whole_samples(chunk_seconds, codec.sampling_rate)
+    if chunk < 1:
+        raise CodecError(
+            f"chunk_seconds={chunk_seconds} is shorter than one sample at {codec.sampling_rate} "
+            f"Hz: pass at least one frame, {1 / codec.frame_rate:g} s."
+        )
+    previous = max(0.0, context_seconds - chunk_seconds)
+    return chunk, _whole_samples(previous, codec.sampling_rate)
+
+
+def checked_clips(waveforms: Sequence[Any]) -> list[Waveform]:
+    """Clips as float32 samples `[S]`; see `checked_waveform`."""
+    if isinstance(waveforms, (np.ndarray, torch.Tensor)) and waveforms.ndim == 1:
+        raise AudioError("encode takes a list of clips, but got one clip: pass [waveform].")
+    return [checked_waveform(clip, f"Clip {index}") for index, clip in enumerate(waveforms)]
+
+
+def checked_waveform(clip: Any, name: str = "The waveform") -> Waveform:
+    """A clip as float32 samples `[S]`.
+
+    Raises:
+        AudioError: Not `[S]`, not floats, empty, or not finite.
+    """
+    if isinstance(clip, torch.Tensor):
+        clip = clip.detach().float().cpu().numpy()
+    array = np.asarray(clip)
+    if array.ndim != 1 or array.dtype.kind != "f":
+        raise AudioError(
+            f"{name} has shape {list(array.shape)} and dtype {array.dtype}: encode takes float "
+            "samples [S]. load_audio makes them from anything that holds sound."
+        )
+    if len(array) == 0:
+        raise AudioError(f"{name} has no samples: leave empty clips out.")
+    # NaN and infinities reach the extremes; a mask of a long clip would cost memory.
+    if not np.isfinite([array.min(), array.max()]).all():
+        raise AudioError(f"{name} holds NaN or infinite samples: repair it or leave it out.")
+    return array.astype(np.float32, copy=False)
+
+
+def _run(codec: AudioCodec, inputs: npt.NDArray[np.float32]) -> Codes:
+    """Windows `[B, S]` to codes `[B, K, T]`."""
+    input_values = torch.from_numpy(inputs)[:, None].to(codec.device, codec.dtype)
+    return codec._encode_batch(input_values).to("cpu", torch.int64).numpy()
+
+
+def _kept(codec: AudioCodec, codes: Codes, num_samples: int, context: int) -> Codes:
+    """A window's codes without those of its context and of its padding."""
+    return codes[:, -(-context // codec.hop_length) : codec.num_frames(num_samples)]
+
+
+def _no_codes(codec: AudioCodec) -> Codes:
+    return np.zeros((codec.num_codebooks, 0), dtype=np.int64)
+
+
+def _whole_samples(seconds: float, sampling_rate: int) -> int:
+    """Rounded down; but 0.12 - 0.04 seconds at 16 kHz are 1280 samples, not 1279."""
+    return int(seconds * sampling_rate + 1e-6)

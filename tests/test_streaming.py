@@ -1,0 +1,87 @@
+"""Codes as audio arrives."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hf_codec_bpe import AudioCodec
+from hf_codec_bpe.codecs import EncodecCodec, MimiCodec
+from hf_codec_bpe.errors import AudioError, CodecError
+
+from . import tiny
+
+MIMI = MimiCodec(tiny.mimi(), num_codebooks=4)
+ENCODEC = EncodecCodec(tiny.encodec(), num_codebooks=4)
+
+
+def streamed(codec: AudioCodec, clip: np.ndarray, cuts: list[int], **options: float) -> np.ndarray:
+    with codec.stream(**options) as stream:
+        borders = [0, *sorted(cuts), len(clip)]
+        codes = [stream.push(clip[a:b]) for a, b in pairwise(borders) if b > a]
+        codes.append(stream.flush())
+    return np.concatenate(codes, axis=1)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.integers(0, 20_000), max_size=6), st.sampled_from([(0.08, 0.0), (0.16, 0.4)]))
+def test_windows_give_what_encode_gives(cuts: list[int], window: tuple[float, float]) -> None:
+    clip = tiny.speech_like(20_000, 1)
+    options = {"chunk_seconds": window[0], "context_seconds": window[1]}
+    for codec in (MIMI, ENCODEC):
+        expected = codec.encode([clip], **options)[0]
+        assert np.array_equal(streamed(codec, clip, cuts, **options), expected)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(st.integers(0, 29), max_size=8))
+def test_mimi_streams_with_its_own_caches_what_it_encodes_at_once(frames: list[int]) -> None:
+    clip = tiny.speech_like(30 * 1920, 2)
+    cuts = [1920 * frame for frame in frames]
+    assert np.array_equal(streamed(MIMI, clip, cuts), MIMI.encode([clip])[0])
+
+
+def test_mimi_streams_past_its_attention_window() -> None:
+    window = tiny.mimi(sliding_window=8)
+    codec = MimiCodec(window, num_codebooks=2)
+    clip = tiny.speech_like(40 * 1920, 3)
+    cuts = [1920 * frame for frame in range(40)]
+    assert np.array_equal(streamed(codec, clip, cuts), codec.encode([clip])[0])
+
+
+def test_codes_come_as_soon_as_a_chunk_is_complete() -> None:
+    with ENCODEC.stream(chunk_seconds=0.08) as stream:
+        assert stream.push(tiny.speech_like(1_919)).shape == (4, 0)
+        assert stream.push(tiny.speech_like(1)).shape == (4, 6)
+        assert stream.push(tiny.speech_like(4_000)).shape == (4, 12)
+        assert stream.flush().shape == (4, 1)
+    with MIMI.stream() as stream:
+        assert stream.push(tiny.speech_like(3_840)).shape == (4, 2)
+        assert stream.flush().shape == (4, 0)
+
+
+@pytest.mark.parametrize("num_samples", [1, 1_919, 1_921, 24_000])
+def test_mimi_refuses_what_its_model_would_silently_get_wrong(num_samples: int) -> None:
+    with MIMI.stream() as stream, pytest.raises(CodecError, match="multiples of 1920"):
+        stream.push(tiny.speech_like(num_samples))
+
+
+def test_refusals() -> None:
+    with pytest.raises(CodecError, match="pass chunk_seconds"):
+        ENCODEC.stream()
+    with pytest.raises(CodecError, match="needs chunk_seconds"):
+        ENCODEC.stream(context_seconds=1.0)
+    with ENCODEC.stream(chunk_seconds=0.1) as stream:
+        with pytest.raises(AudioError, match="NaN"):
+            stream.push(np.array([np.nan]))
+        stream.flush()
+        with pytest.raises(CodecError, match="is over"):
+            stream.push(tiny.speech_like(10))
+    with ENCODEC.stream(chunk_seconds=0.1) as stream:
+        pass
+    with pytest.raises(CodecError, match="is over"):
+        stream.flush()
