@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -66,7 +69,7 @@ def test_arrays_tensors_and_integers_hold_the_same_sound() -> None:
         floats.astype(np.float16),
         torch.from_numpy(floats),
         torch.from_numpy(floats).to(torch.bfloat16),
-        (floats * 2**15).astype(np.int16) if floats.max() < 1 else floats,
+        (floats * 2**15).astype(np.int16),
         (floats.astype(np.float64) * 2**31).astype(np.int32),
         torch.from_numpy((floats * 2**15).astype(np.int16)),
     ]
@@ -125,20 +128,82 @@ def _empty(tmp_path: Path) -> Path:
     return path
 
 
-def _truncated(tmp_path: Path) -> Path:
-    path = save_audio(speech_like(48_000), tmp_path / "whole.flac", 16_000)
-    path.write_bytes(path.read_bytes()[:30_000])
-    return path
-
-
-@pytest.mark.parametrize("make", [_text_renamed, _empty, _truncated])
-def test_files_that_are_not_whole_audio(make: object, tmp_path: Path) -> None:
-    path = make(tmp_path)  # type: ignore[operator]
-    for way in (path, path.read_bytes()):
-        with pytest.raises(AudioFileError, match=r"cannot be decoded|is cut off") as caught:
+@pytest.mark.parametrize("make", [_text_renamed, _empty])
+def test_files_that_are_no_audio(make: Callable[[Path], Path], tmp_path: Path) -> None:
+    path = make(tmp_path)
+    for way in (path, path.read_bytes(), path.open("rb"), {"bytes": path.read_bytes()}):
+        with pytest.raises(AudioFileError, match="cannot be decoded") as caught:
             load_audio(way, 16_000)
-        assert isinstance(caught.value, (OSError, ValueError))
+        assert isinstance(caught.value, OSError)
+        assert isinstance(caught.value, ValueError)
         assert isinstance(caught.value, CodecBPEError)
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype"),
+    [
+        ("a.wav", "PCM_16"),
+        ("a.wav", "FLOAT"),
+        ("a.flac", None),
+        ("a.ogg", None),
+        ("a.opus", None),
+        ("a.mp3", None),
+        ("a.aiff", None),
+        ("a.au", None),
+    ],
+)
+def test_files_that_are_cut_off(name: str, subtype: str | None, tmp_path: Path) -> None:
+    path = tmp_path / name
+    kind = {"opus": "OGG"}.get(path.suffix[1:], path.suffix[1:].upper())
+    subtype = "OPUS" if path.suffix == ".opus" else subtype
+    soundfile.write(path, speech_like(48_000), 16_000, format=kind, subtype=subtype)
+    whole = path.read_bytes()
+    assert len(load_audio(path, 16_000)) == len(load_audio(whole, 16_000)) == 48_000
+    path.write_bytes(whole[: len(whole) * 2 // 3])
+    for way in (path, path.read_bytes()):
+        with pytest.raises(AudioFileError, match=r"is cut off|cannot be decoded"):
+            load_audio(way, 16_000)
+
+
+def test_a_file_with_something_behind_its_sound_is_whole(tmp_path: Path) -> None:
+    path = save_audio(STEREO, tmp_path / "clip.wav", 16_000)
+    path.write_bytes(path.read_bytes() + b"junk" * 100)
+    assert len(load_audio(path, 16_000)) == 8_000
+
+
+@pytest.fixture
+def server(flac: Path) -> Iterator[str]:
+    """The address of a web server with a whole file, a broken promise and nothing else."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = flac.read_bytes()
+            if self.path == "/500":
+                self.send_error(500)
+            elif self.path in ("/clip.flac", "/short.flac"):
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body if self.path == "/clip.flac" else body[:100])
+            else:
+                self.send_error(404)
+
+        def log_message(self, *args: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        Thread(target=http.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{http.server_port}"
+        http.shutdown()
+
+
+def test_audio_from_the_web(server: str, flac: Path) -> None:
+    assert np.array_equal(load_audio(f"{server}/clip.flac", 24_000), load_audio(flac, 24_000))
+    for missing in ("404.flac", "500", "short.flac"):
+        with pytest.raises(AudioNotFoundError, match="cannot be fetched"):
+            load_audio(f"{server}/{missing}", 24_000)
+    with pytest.raises(AudioNotFoundError):
+        load_audio("http://127.0.0.1:9/closed.flac", 24_000)
 
 
 @pytest.mark.parametrize("missing", ["nowhere.wav", "file:///nowhere.wav"])
@@ -161,6 +226,8 @@ def test_missing_files(missing: str) -> None:
         np.array(["a"]),
         object(),
         {"neither": 1},
+        {"bytes": "text"},
+        np.zeros((17, 100)),
         [[0.0], [0.0, 1.0]],
         5,
     ],
@@ -181,5 +248,43 @@ def test_save_audio(tmp_path: Path) -> None:
     samples, rate = soundfile.read(path)
     assert rate == 24_000
     assert np.allclose(samples, STEREO[0], atol=2**-15)
-    with pytest.raises(AudioError, match="no audio format"):
-        save_audio(STEREO[0], tmp_path / "clip.txt", 24_000)
+    for name in ("clip.txt", "clip", "clip.raw"):
+        with pytest.raises(AudioError, match="no audio format"):
+            save_audio(STEREO[0], tmp_path / name, 24_000)
+
+
+def test_saving_changes_no_sample_and_leaves_nothing_half_done(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    loud = np.array([2.0, -2.0, 0.1], dtype=np.float32)
+    path = save_audio(loud, tmp_path / "loud.wav", 16_000)
+    assert np.array_equal(load_audio(path, 16_000), loud)
+    save_audio(loud, tmp_path / "loud.flac", 16_000)
+    assert "clipped in loud.flac" in caplog.text
+    for samples in (np.array([np.nan]), np.zeros(0)):
+        with pytest.raises(AudioError):
+            save_audio(samples, tmp_path / "bad.wav", 16_000)
+    with pytest.raises(AudioError, match=r"bad\.mp3 cannot be written at 17001 Hz"):
+        save_audio(STEREO[0], tmp_path / "bad.mp3", 17_001)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["loud.flac", "loud.wav"]
+
+
+@pytest.mark.parametrize("rate", [0, -5, 44_100.5, "16000", [16_000], True])
+def test_rates_that_are_none(rate: object) -> None:
+    with pytest.raises(SamplingRateError, match="is no rate"):
+        load_audio(STEREO, 16_000, source_rate=rate)  # type: ignore[arg-type]
+    with pytest.raises(SamplingRateError, match="is no rate"):
+        load_audio({"array": STEREO, "sampling_rate": rate}, 16_000)
+
+
+def test_floats_at_the_scale_of_integers_are_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    load_audio(STEREO * 32_767, 16_000, source_rate=16_000)
+    assert "divide integers" in caplog.text
+
+
+def test_byte_order_does_not_matter() -> None:
+    little = (STEREO[0] * 32_767).astype("<i2")
+    big = little.astype(">i2")
+    assert np.array_equal(
+        load_audio(little, 16_000, source_rate=16_000), load_audio(big, 16_000, source_rate=16_000)
+    )

@@ -128,6 +128,25 @@ def test_a_bad_file_touches_no_other(shell: Shell, corpus: Path) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(with_bad, without, strict=True))
 
 
+def test_two_files_never_become_one(shell: Shell, corpus: Path) -> None:
+    save_audio(speech_like(9_000), corpus / "a" / "one.ogg", 16_000)
+    assert "would both become" in shell.fails("encode", corpus)
+    assert not Path("codes").exists()
+
+
+def test_a_folder_holds_codes_of_one_making(shell: Shell, corpus: Path) -> None:
+    shell("encode", corpus / "a")
+    error = shell.fails("encode", corpus / "b", "-k", 2)
+    assert "made with other settings (codebook_sizes, num_codebooks)" in error
+    assert "chunk_seconds" in shell.fails("encode", corpus / "b", "--chunk-seconds", 1)
+    Path("codes/encoding.json").unlink()
+    assert "no encoding.json" in shell.fails("encode", corpus / "b")
+    shell("encode", corpus / "b", "--out", "other")
+    info = json.loads(Path("other/codec_info.json").read_text())
+    Path("other/codec_info.json").write_text(json.dumps({**info, "framerate": 12.5}))
+    assert "whose framerate is 12.5" in shell.fails("decode", "other")
+
+
 def test_encode_options(shell: Shell, tmp_path: Path) -> None:
     stereo = np.stack([speech_like(8_000, 1), speech_like(8_000, 2)])
     save_audio(stereo, tmp_path / "in" / "clip.wav", 16_000)
@@ -144,6 +163,19 @@ def test_encode_options(shell: Shell, tmp_path: Path) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(folder, expected, strict=True))
     assert "no audio" in shell.fails("encode", tmp_path / "in", "--audio-filter", "nowhere")
     assert "no audio" in shell.fails("encode", tmp_path / "in", "--extension", ".mp3")
+
+
+def test_bad_numbers_are_refused(shell: Shell, corpus: Path) -> None:
+    shell("encode", corpus)
+    assert "0x4E00" in shell.fails("train", "codes", "--unicode-offset", "zzz")
+    for option, value in (("--num-files", -1), ("-k", 0), ("--frame-rate", 0)):
+        code, _, err = run(shell.patch, shell.capture, "train", "codes", option, value)
+        assert code == 2
+        assert "Invalid value for" in err
+        assert f"{option}'" in err
+    (corpus / "file").touch()
+    size = ["--vocab-size", 2_000]
+    assert "is a file" in shell.fails("train", "codes", *size, "--out", corpus / "file")
 
 
 def test_train_on_a_folder_of_codec_bpe(shell: Shell, tmp_path: Path) -> None:
@@ -179,6 +211,7 @@ def test_presets(shell: Shell) -> None:
         (["encode", "missing.wav"], "There is no audio file or folder at missing.wav"),
         (["train", "missing"], "There are no codes in missing"),
         (["decode", "missing"], "There are no codes in missing"),
+        (["encode", "--device", "banana", str(demo_clip())], "device='banana' cannot be used"),
     ],
 )
 def test_errors_are_one_sentence(shell: Shell, arguments: list[str], message: str) -> None:

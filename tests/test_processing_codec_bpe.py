@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import pickle
+import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,13 @@ import soundfile
 import torch
 from datasets import Audio, Dataset
 from datasets.fingerprint import Hasher
-from transformers import AutoFeatureExtractor, AutoProcessor, AutoTokenizer, EncodecFeatureExtractor
+from transformers import (
+    AutoFeatureExtractor,
+    AutoProcessor,
+    AutoTokenizer,
+    EncodecFeatureExtractor,
+    PreTrainedTokenizerFast,
+)
 
 from hf_codec_bpe import AudioCodec, CodecBPEProcessor, CodecBPETokenizer, train_tokenizer
 from hf_codec_bpe.audio import save_audio
@@ -24,9 +33,11 @@ from hf_codec_bpe.errors import (
     AudioFileError,
     AudioNotFoundError,
     CodecBPEError,
+    CodecError,
     CodecMismatchError,
     CodecNotFoundError,
     ProcessorError,
+    ProcessorNotFoundError,
     SamplingRateError,
     TokenizerError,
 )
@@ -34,6 +45,18 @@ from hf_codec_bpe.errors import (
 from . import tiny
 
 RATE = 24_000
+ABSENT = (
+    "added_tokens.json",
+    "adapter_config.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "audio_tokenizer_config.json",
+    "config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "special_tokens_map.json",
+    "video_preprocessor_config.json",
+)
 
 
 @pytest.fixture
@@ -150,6 +173,31 @@ def test_chat_template(
     found = chatty.apply_chat_template(chat, tokenize=True, return_dict=True)
     expected = chatty(text="<audio><|audio|>", audio=clips[1], sampling_rate=RATE)
     assert found["input_ids"] == expected["input_ids"]
+    with pytest.raises(ProcessorError, match="assistant"):
+        chatty.apply_chat_template(chat, tokenize=True, return_assistant_tokens_mask=True)
+
+
+def test_audio_in_chats_goes_through_the_same_door(
+    codec: AudioCodec, processor: CodecBPEProcessor, clips: list[np.ndarray], tmp_path: Path
+) -> None:
+    template = (
+        "{% for message in messages %}{% for part in message['content'] %}<|audio|>"
+        "{% endfor %}{% endfor %}"
+    )
+    chatty = CodecBPEProcessor.from_codec(codec, processor.tokenizer, chat_template=template)
+    path = save_audio(clips[1], tmp_path / "clip.wav", RATE)
+    expected = chatty(audio=path)["input_ids"]
+    values = [{"audio": path}, {"path": str(path)}, {"url": path.as_uri()}]
+    values += [{"audio": path.read_bytes()}, {"audio": {"path": str(path), "bytes": None}}]
+    for value in values:
+        chat = [{"role": "user", "content": [{"type": "audio", **value}]}]
+        assert chatty.apply_chat_template(chat, tokenize=True) == expected
+        assert chatty.apply_chat_template([chat, chat], tokenize=True) == expected * 2
+    for name, error in (("missing.wav", AudioNotFoundError), ("text.wav", AudioFileError)):
+        (tmp_path / "text.wav").write_text("no audio")
+        chat = [{"role": "user", "content": [{"type": "audio", "path": str(tmp_path / name)}]}]
+        with pytest.raises(error):
+            chatty.apply_chat_template(chat, tokenize=True)
 
 
 # Tokens in, audio out.
@@ -279,6 +327,88 @@ def test_another_codec_in_its_place_is_an_error_that_names_the_difference(saved:
         _ = AutoProcessor.from_pretrained(saved).codec
 
 
+def test_a_wrong_codec_stays_wrong(saved: Path) -> None:
+    path = saved / "processor_config.json"
+    config = json.loads(path.read_text())
+    config["codec"]["fingerprint"] = "0" * 32
+    path.write_text(json.dumps(config))
+    loaded = AutoProcessor.from_pretrained(saved)
+    for _ in range(2):
+        with pytest.raises(CodecMismatchError, match="fingerprint"):
+            _ = loaded.codec
+
+
+def test_a_repository_in_the_hubs_cache(
+    processor: CodecBPEProcessor, saved: Path, clips: list[np.ndarray], tmp_path: Path
+) -> None:
+    cache, commit = tmp_path / "cache", "c0ffee" * 6 + "c0ff"
+    repository = cache / "models--someone--codec-bpe-tiny"
+    shutil.copytree(saved, repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    for folder in ("", "codec"):  # the Hub's client notes what a repository has not
+        (repository / ".no_exist" / commit / folder).mkdir(parents=True, exist_ok=True)
+        for name in ABSENT:
+            if (saved / folder / name).exists():
+                continue
+            (repository / ".no_exist" / commit / folder / name).touch()
+    loaded = CodecBPEProcessor.from_pretrained(
+        "someone/codec-bpe-tiny", cache_dir=cache, local_files_only=True
+    )
+    assert ids_of(loaded, clips[0]) == ids_of(processor, clips[0])
+    loaded.save_pretrained(tmp_path / "again")
+    assert ids_of(AutoProcessor.from_pretrained(tmp_path / "again"), clips[0])
+
+
+def test_a_model_without_a_commit_is_not_pinned_to_a_name(processor: CodecBPEProcessor) -> None:
+    codec = MimiCodec(tiny.mimi(), num_codebooks=4, name_or_path="someone/tiny-mimi")
+    assert codec.pin.is_beside
+    assert codec.pin.fingerprint == processor.codec.fingerprint
+
+
+def test_options_at_load_reach_the_processor_alone(saved: Path, tmp_path: Path) -> None:
+    plain = AutoProcessor.from_pretrained(saved)
+    loaded = AutoProcessor.from_pretrained(saved, audio_token="<|sound|>", chunk_seconds=0.8)
+    assert (loaded.audio_token, loaded.chunk_seconds) == ("<|sound|>", 0.8)
+    assert loaded.tokenizer.get_vocab() == plain.tokenizer.get_vocab()
+    loaded.save_pretrained(tmp_path / "again")
+    assert "chunk_seconds" not in (tmp_path / "again" / "tokenizer_config.json").read_text()
+    with pytest.raises(TokenizerError, match="no token '<nope>'"):
+        AutoProcessor.from_pretrained(saved, audio_start_token="<nope>")
+    with pytest.raises(CodecNotFoundError, match="There is no codec 'nowhere/at-all'"):
+        AutoProcessor.from_pretrained(saved, codec="nowhere/at-all")
+    with pytest.raises(CodecMismatchError, match="feature extractor works at 8000 Hz"):
+        AutoProcessor.from_pretrained(saved, sampling_rate=8_000)
+
+
+def test_a_relative_path_holds_when_the_folder_changes(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(saved.parent)
+    loaded = AutoProcessor.from_pretrained(saved.name)
+    monkeypatch.chdir(saved.parents[1])
+    assert loaded.codec.num_codebooks == 4
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "processor_config.json", "codec/config.json"])
+def test_missing_files(saved: Path, name: str) -> None:
+    (saved / name).unlink()
+    with pytest.raises((ProcessorNotFoundError, CodecNotFoundError, TokenizerError)):
+        _ = CodecBPEProcessor.from_pretrained(saved).codec
+    with pytest.raises(ProcessorNotFoundError, match="no whole processor"):
+        CodecBPEProcessor.from_pretrained(saved / "nowhere")
+
+
+@pytest.mark.parametrize("window", [(-1.0, 0.0), (None, 1.0), (math.nan, 0.0), ("1", 0.0)])
+def test_windows_that_make_no_sense_are_never_saved(
+    processor: CodecBPEProcessor, codec: AudioCodec, window: tuple[float, float]
+) -> None:
+    with pytest.raises(CodecError):
+        CodecBPEProcessor.from_codec(
+            codec, processor.tokenizer, chunk_seconds=window[0], context_seconds=window[1]
+        )
+
+
 def test_saving_again_elsewhere(saved: Path, clips: list[np.ndarray], tmp_path: Path) -> None:
     loaded = AutoProcessor.from_pretrained(saved)
     loaded.save_pretrained(tmp_path / "again")
@@ -336,16 +466,17 @@ def test_a_codec_by_name(
 # Copies, hashes and datasets.
 
 
-def test_copies_leave_the_codec_out(
+def test_pickles_leave_the_codec_out_and_copies_share_it(
     saved: Path, processor: CodecBPEProcessor, clips: list[np.ndarray]
 ) -> None:
     loaded = AutoProcessor.from_pretrained(saved)
     before = Hasher.hash(loaded)
     expected = ids_of(loaded, clips[0])
     assert Hasher.hash(loaded) == before == Hasher.hash(AutoProcessor.from_pretrained(saved))
-    for twin in (copy.deepcopy(loaded), pickle.loads(pickle.dumps(loaded))):
-        assert ids_of(twin, clips[0]) == expected
-        assert twin.codec is not loaded.codec
+    twin = pickle.loads(pickle.dumps(loaded))
+    assert ids_of(twin, clips[0]) == expected
+    assert twin.codec is not loaded.codec
+    assert copy.deepcopy(processor).codec is processor.codec
     with pytest.raises(ProcessorError, match="only in memory"):
         _ = pickle.loads(pickle.dumps(processor)).codec
 
@@ -371,6 +502,37 @@ def test_examples(processor: CodecBPEProcessor, clips: list[np.ndarray]) -> None
     assert processor({"audio": [value, value]})["input_ids"] == [ids, ids]
     with pytest.raises(ProcessorError, match=r"columns \['sound'\]"):
         processor({"sound": value})
+
+
+@pytest.mark.parametrize("format_", ["numpy", "torch"])
+def test_dataset_map_over_arrays_of_one_length(processor: CodecBPEProcessor, format_: str) -> None:
+    arrays = [tiny.speech_like(9_000, seed) for seed in range(3)]
+    expected = [ids_of(processor, array) for array in arrays]
+    dataset = Dataset.from_dict({"audio": [array.tolist() for array in arrays]})
+    call = partial(processor, sampling_rate=RATE)
+    formatted = dataset.with_format(format_)
+    mapped = formatted.map(call, new_fingerprint=format_).with_format(None)
+    assert mapped["input_ids"][:] == expected
+    # [B, S] and [C, S] look alike: mixing clips down to one would be silent.
+    with pytest.raises(ProcessorError, match="with_format"):
+        formatted.map(call, batched=True, new_fingerprint=f"{format_} batched")
+    mapped = dataset.map(call, batched=True, remove_columns=["audio"], new_fingerprint="batched")
+    assert mapped["input_ids"][:] == expected
+
+
+def test_dataset_map_over_stereo_lists(processor: CodecBPEProcessor) -> None:
+    stereo = np.stack([tiny.speech_like(9_000, 1), tiny.speech_like(9_000, 2)])
+    dataset = Dataset.from_dict({"audio": [stereo.tolist()]})
+    mapped = dataset.map(partial(processor, sampling_rate=RATE), new_fingerprint="stereo")
+    assert mapped["input_ids"][:] == [ids_of(processor, stereo.mean(axis=0))]
+
+
+def test_several_processes_map_alike(saved: Path, clips: list[np.ndarray], tmp_path: Path) -> None:
+    paths = [str(save_audio(clip, tmp_path / f"{i}.wav", RATE)) for i, clip in enumerate(clips)]
+    dataset = Dataset.from_dict({"audio": paths})
+    loaded = AutoProcessor.from_pretrained(saved)
+    expected = loaded(audio=paths)["input_ids"]  # the parent has used its codec's threads
+    assert dataset.map(loaded, num_proc=2)["input_ids"][:] == expected
 
 
 # Bad input.
@@ -407,6 +569,18 @@ def test_wrong_sampling_rate(processor: CodecBPEProcessor, clips: list[np.ndarra
     assert len(processor.tokenizer.ids_to_codes(resampled[0])[0]) == 40  # 3.125 s at 12.5 Hz
 
 
+def test_grouped_options_are_transformers_way(
+    processor: CodecBPEProcessor, clips: list[np.ndarray]
+) -> None:
+    flat = processor(audio=clips, sampling_rate=RATE, padding=True)
+    grouped = processor(
+        audio=clips, audio_kwargs={"sampling_rate": RATE}, text_kwargs={"padding": True}
+    )
+    assert grouped["input_ids"] == flat["input_ids"]
+    with pytest.raises(SamplingRateError):
+        processor(audio=clips, audio_kwargs={"sampling_rate": 8_000})
+
+
 def test_one_sample(processor: CodecBPEProcessor) -> None:
     ids = ids_of(processor, np.array([0.5], dtype=np.float32))
     assert processor.tokenizer.ids_to_codes(ids).shape == (4, 1)
@@ -421,6 +595,10 @@ def test_one_sample(processor: CodecBPEProcessor) -> None:
         ({"text": "<pad>", "audio": np.zeros(9)}, "0 <|audio|> placeholder"),
         ({"text": "\U000f0000<|audio|>", "audio": np.zeros(9)}, "stand for audio codes"),
         ({"text": "<pad>", "images": [1]}, "no images"),
+        ({"text": np.zeros(9)}, "pass audio as audio="),
+        ({"text": 5}, "pass audio as audio="),
+        ({"audio": np.zeros(9), "sampling_rat": RATE}, "sampling_rat is no option"),
+        ({"audio": np.zeros(9), "audio_kwargs": {"rate": RATE}}, "rate is no option"),
     ],
 )
 def test_calls_that_make_no_sense(
@@ -438,6 +616,6 @@ def test_a_tokenizer_that_does_not_fit(processor: CodecBPEProcessor, codec: Audi
         CodecBPEProcessor.from_codec(DacCodec(tiny.dac(codebook_size=8)), processor.tokenizer)
     with pytest.raises(TokenizerError, match="no token '<nowhere>'"):
         CodecBPEProcessor.from_codec(codec, processor.tokenizer, audio_start_token="<nowhere>")
-    plain = AutoTokenizer  # any class that is no CodecBPETokenizer is refused by the base class
-    with pytest.raises((TypeError, TokenizerError)):
+    plain = PreTrainedTokenizerFast(tokenizer_object=processor.tokenizer.backend_tokenizer)
+    with pytest.raises(TokenizerError, match="knows no codes"):
         CodecBPEProcessor(processor.feature_extractor, plain, codec=codec)

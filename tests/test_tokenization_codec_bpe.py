@@ -65,8 +65,16 @@ def test_broken_ids() -> None:
         TOKENIZER.ids_to_codes(broken)
     # The first token belongs to codebook 1, so that the first frame is out of turn.
     assert np.array_equal(TOKENIZER.ids_to_codes(broken, errors="drop"), random_codes(3, 4)[:, 1:])
-    for bad in ([len(TOKENIZER)], [-1], [[1, 2]], [0.5], torch.zeros(2, 2, dtype=torch.int64)):
-        with pytest.raises((TokenizerError, OverflowError)):
+    for bad in (
+        [len(TOKENIZER)],
+        [-1],
+        [-100, *ids],
+        [2**40],
+        [[1, 2]],
+        [0.5],
+        torch.zeros(2, 2, dtype=torch.int64),
+    ):
+        with pytest.raises(TokenizerError):
             TOKENIZER.ids_to_codes(bad)
 
 
@@ -166,6 +174,10 @@ def test_a_tokenizer_must_say_its_alphabet_and_have_it(tmp_path: Path) -> None:
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
     with pytest.raises(TokenizerError, match=r"codebook_sizes=\[\.\.\.\]"):
         CodecBPETokenizer.from_pretrained(tmp_path).codes_to_ids([[0], [0], [0]])
+    for sizes in ([15], [8, 5], [8, 5, 2]):
+        fewer = CodecBPETokenizer.from_pretrained(tmp_path, codebook_sizes=sizes)
+        with pytest.raises(TokenizerError, match="has 16 characters, but CodebookAlphabet"):
+            fewer.codes_to_ids([[0]] * len(sizes))
     wrong = CodecBPETokenizer.from_pretrained(tmp_path, codebook_sizes=[99] * 3)
     with pytest.raises(TokenizerError, match="lacks 281 of the 297 characters"):
         wrong.codes_to_ids([[0], [0], [0]])
@@ -175,3 +187,22 @@ def test_source_is_never_copied_into_repositories(tmp_path: Path) -> None:
     CodecBPETokenizer.register_for_auto_class()
     TOKENIZER.save_pretrained(tmp_path)
     assert not list(tmp_path.glob("*.py"))
+
+
+def test_special_tokens_that_begin_alike() -> None:
+    tokens = ["<a>", "<a>b"]
+    tokenizer = train_tokenizer(
+        [], codebook_sizes=[4], vocab_size=9, additional_special_tokens=tokens
+    )
+    assert tokenizer("<a>b<a>")["input_ids"] == tokenizer.convert_tokens_to_ids(["<a>b", "<a>"])
+
+
+def test_an_alphabet_among_characters_that_mean_something_to_regular_expressions() -> None:
+    tokenizer = train_tokenizer(
+        [], codebook_sizes=[12], vocab_size=12, unicode_offset=0x58, pad_token=None
+    )
+    codes = np.arange(12)[None]
+    text = tokenizer.alphabet.to_text(codes)  # XYZ[\]^_`abc
+    assert np.array_equal(tokenizer.ids_to_codes(tokenizer(text)["input_ids"]), codes)
+    with pytest.raises(TokenizerError):
+        tokenizer("W")

@@ -80,6 +80,30 @@ def test_merges_are_codec_bpes(
     assert bool(merges(ours)) == (ngrams != 0)
 
 
+@pytest.mark.parametrize(
+    ("listed", "named"),
+    [
+        (["<x>", "<pad>"], {"pad_token": "<pad>"}),
+        (["<x>", "</s>", "<y>"], {"eos_token": "</s>", "pad_token": "<pad>"}),
+        (["<x>"], {"bos_token": "<s>", "eos_token": "<s>", "pad_token": "<pad>"}),
+    ],
+)
+def test_special_tokens_have_codec_bpes_ids(
+    folder: Path, listed: list[str], named: dict[str, str]
+) -> None:
+    theirs = Trainer(K, SIZE, vocab_size=50, special_tokens=list(listed), **named)
+    ours = train_tokenizer(
+        folder,
+        codebook_sizes=[SIZE] * K,
+        vocab_size=50,
+        unicode_offset=0x4E00,
+        max_token_codebook_ngrams=None,
+        additional_special_tokens=listed,
+        **named,
+    )
+    assert ours.get_vocab() == theirs.train(str(folder)).get_vocab()
+
+
 def test_offset_changes_characters_not_merges(codes: list[np.ndarray]) -> None:
     options = {"codebook_sizes": [SIZE] * K, "vocab_size": 200}
     ours = train_tokenizer(codes, **options)
@@ -154,6 +178,7 @@ def test_no_pad_token() -> None:
         ({"max_token_codebook_ngrams": -1}, "is negative"),
         ({"chunk_frames": 0}, "cuts nothing"),
         ({"pad_token": "\U000f0000"}, "holds characters that stand for codes"),
+        ({"additional_special_tokens": "<x>"}, "is one string: pass a list"),
     ],
 )
 def test_bad_options(options: dict[str, object], message: str) -> None:

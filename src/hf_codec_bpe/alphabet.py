@@ -11,6 +11,7 @@ Axis letters: K = codebooks, T = frames.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate
@@ -121,7 +122,9 @@ class CodebookAlphabet:
     @property
     def character_class(self) -> str:
         """The inside of a regular expression's `[...]` that matches every character."""
-        return "".join(f"{chr(first)}-{chr(last)}" for first, last in self.ranges)
+        return "".join(
+            f"{re.escape(chr(first))}-{re.escape(chr(last))}" for first, last in self.ranges
+        )
 
     def checked(self, codes: Any) -> IntArray:
         """Codes of any kind as an integer array `[K, T]`, all inside their codebooks.

@@ -10,17 +10,16 @@ Axis letters: S = samples, C = channels.
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from .errors import AudioError, AudioFileError, AudioNotFoundError, SamplingRateError
+from .audio_sources import Sound, Waveform, as_samples, checked_rate, decoded
+from .errors import AudioError, SamplingRateError
 
 __all__ = ["RESAMPLER", "Waveform", "load_audio", "load_channels", "save_audio"]
 
@@ -28,15 +27,8 @@ logger = logging.getLogger(__name__)
 
 RESAMPLER = "soxr_hq"
 """The one resampler, recorded with every processor: another one gives other codes."""
-
-Waveform: TypeAlias = npt.NDArray[np.float32]
-
-
-class _Sound(NamedTuple):
-    samples: Waveform
-    """`[C, S]`."""
-    sampling_rate: int | None
-    """`None` for a bare array, which does not know its own."""
+LOUDEST = 8.0
+"""Floats may go a little beyond -1..1; beyond this, they are at the scale of integers."""
 
 
 class _KnownSound(NamedTuple):
@@ -93,41 +85,66 @@ def load_channels(
 def save_audio(audio: Any, path: str | os.PathLike[str], sampling_rate: int) -> Path:
     """Writes samples `[S]` or `[C, S]` to a file; the name's ending chooses the format.
 
+    A .wav holds 32-bit floats, so that nothing is rounded or clipped. No half file is left behind.
+
     Raises:
-        AudioError: No such format, or samples that are not audio.
+        AudioError: No such format, or samples that are not finite audio.
     """
     import soundfile
 
     path = Path(path)
-    samples = _as_samples(audio)
-    if path.suffix[1:].upper() not in soundfile.available_formats():
+    samples = _checked(as_samples(audio), "The audio")
+    kind = path.suffix[1:].upper()
+    if kind not in soundfile.available_formats() or kind == "RAW":
         raise AudioError(f"{path} names no audio format: end it in .wav, .flac or .ogg.")
+    if kind != "WAV" and np.abs(samples).max() > 1:
+        logger.warning("Samples beyond -1..1 are clipped in %s: a .wav keeps them.", path.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    soundfile.write(partial, samples.T, sampling_rate, format=path.suffix[1:].upper())
-    partial.replace(path)
+    try:
+        subtype = "FLOAT" if kind == "WAV" else None
+        soundfile.write(partial, samples.T, sampling_rate, format=kind, subtype=subtype)
+        partial.replace(path)
+    except (soundfile.LibsndfileError, TypeError, ValueError) as error:
+        raise AudioError(f"{path} cannot be written at {sampling_rate} Hz: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
     return path
 
 
-def _read(audio: Any, source_rate: int | None) -> _Sound:
+def _read(audio: Any, source_rate: int | None) -> Sound:
     """Decodes and checks; the rate stays `None` for a bare array."""
-    sound = _decoded(audio)
+    if source_rate is not None:
+        source_rate = checked_rate(source_rate)
+    sound = decoded(audio)
     if sound.sampling_rate is not None and source_rate not in (None, sound.sampling_rate):
         raise SamplingRateError(
             f"{_name(audio)} is at {sound.sampling_rate} Hz, but sampling_rate={source_rate} was "
             "given. Leave sampling_rate out: the audio knows its own."
         )
-    if sound.samples.shape[-1] == 0:
-        raise AudioError(f"{_name(audio)} has no samples: leave empty clips out.")
-    if not np.isfinite(sound.samples).all():
-        raise AudioError(
-            f"{_name(audio)} holds NaN or infinite samples: repair it, or leave it out."
-        )
+    _checked(sound.samples, _name(audio))
     return sound
 
 
+def _checked(samples: Waveform, name: str) -> Waveform:
+    """Refuses samples that are none, or not finite."""
+    if samples.shape[-1] == 0:
+        raise AudioError(f"{name} has no samples: leave empty clips out.")
+    peak = np.abs(samples).max()
+    if not np.isfinite(peak):
+        raise AudioError(f"{name} holds NaN or infinite samples: repair it, or leave it out.")
+    if peak > LOUDEST:
+        logger.warning(
+            "%s reaches %g, but floats are taken to be in -1..1: divide integers that were "
+            "turned into floats by their full scale.",
+            name,
+            peak,
+        )
+    return samples
+
+
 def _at_rate(
-    sound: _Sound, wanted: int, source_rate: int | None, resample: bool | None
+    sound: Sound, wanted: int, source_rate: int | None, resample: bool | None
 ) -> _KnownSound:
     """Settles the rate of the audio, and whether it may be resampled."""
     is_bare = sound.sampling_rate is None
@@ -145,103 +162,6 @@ def _at_rate(
             f"have it resampled, or resample it to {wanted} Hz yourself."
         )
     return _KnownSound(sound.samples, rate)
-
-
-def _decoded(audio: Any) -> _Sound:
-    if isinstance(audio, (str, os.PathLike)):
-        return _decoded_path(os.fspath(audio))
-    if isinstance(audio, (bytes, bytearray, memoryview)):
-        return _decoded_file(io.BytesIO(audio), "The audio bytes")
-    if isinstance(audio, Mapping):
-        return _decoded_mapping(audio)
-    if hasattr(audio, "get_all_samples"):  # a torchcodec AudioDecoder, as datasets gives
-        samples = audio.get_all_samples()
-        return _Sound(_as_samples(samples.data), int(samples.sample_rate))
-    return _Sound(_as_samples(audio), None)
-
-
-def _decoded_path(path: str) -> _Sound:
-    if "://" in path:
-        return _decoded_file(io.BytesIO(_fetch(path)), path)
-    if not os.path.exists(path):
-        raise AudioNotFoundError(f"There is no audio file at {path}: check the path.")
-    return _decoded_file(path, path)
-
-
-def _decoded_mapping(audio: Mapping[str, Any]) -> _Sound:
-    """A `datasets` value: `{"array", "sampling_rate"}`, or undecoded `{"bytes", "path"}`."""
-    if audio.get("array") is not None:
-        rate = audio.get("sampling_rate")
-        return _Sound(_as_samples(audio["array"]), None if rate is None else int(rate))
-    if audio.get("bytes") is not None:
-        return _decoded_file(io.BytesIO(audio["bytes"]), audio.get("path") or "The audio bytes")
-    if audio.get("path"):
-        return _decoded_path(audio["path"])
-    raise AudioError(
-        f"A mapping with keys {sorted(audio)} is not audio: it needs 'array' and 'sampling_rate', "
-        "'bytes', or 'path'."
-    )
-
-
-def _decoded_file(file: Any, name: str) -> _Sound:
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(file) as sound:
-            samples = sound.read(dtype="float32", always_2d=True)
-            promised, rate = sound.frames, sound.samplerate
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise AudioFileError(
-            f"{name} cannot be decoded ({str(error).strip()}): it must be a whole audio file that "
-            "libsndfile reads, such as wav, flac, ogg, opus or mp3."
-        ) from error
-    if len(samples) < promised:
-        raise AudioFileError(
-            f"{name} ends after {len(samples)} of {promised} samples: it is cut off. Get the whole "
-            "file."
-        )
-    return _Sound(np.ascontiguousarray(samples.T), rate)
-
-
-def _fetch(url: str) -> bytes:
-    import fsspec
-
-    try:
-        with fsspec.open(url, "rb") as file:
-            return file.read()
-    except (OSError, ValueError, ImportError) as error:
-        raise AudioNotFoundError(f"{url} cannot be fetched: {error}") from error
-
-
-def _as_samples(audio: Any) -> Waveform:
-    """Arrays, tensors and lists as `[C, S]`."""
-    if hasattr(audio, "detach"):  # a torch tensor, without importing torch
-        audio = audio.detach().cpu()
-        audio = (audio.float() if audio.dtype.is_floating_point else audio).numpy()
-    try:
-        array = np.asarray(audio)
-    except ValueError as error:
-        raise AudioError(f"Samples must be a rectangle: {error}") from error
-    if array.ndim not in (1, 2) or array.dtype.kind not in "fi":
-        raise AudioError(
-            f"{type(audio).__name__} of shape {list(array.shape)} and dtype {array.dtype} is not "
-            "audio: pass samples [S] or [channels, S] as floats, int16 or int32, a path, or bytes."
-        )
-    array = np.atleast_2d(array)
-    if array.shape[0] > array.shape[1] > 0:
-        raise AudioError(
-            f"Audio of shape {list(array.shape)} has more channels than samples: pass "
-            "[channels, samples], transposed."
-        )
-    if array.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # an overflow is infinite, and refused as such
-            return array.astype(np.float32)
-    if array.dtype not in (np.int16, np.int32):
-        raise AudioError(
-            f"Samples of dtype {array.dtype} have no known scale: pass floats in -1..1, int16 or "
-            "int32."
-        )
-    return (array / -float(np.iinfo(array.dtype).min)).astype(np.float32)
 
 
 def _resampled(samples: Waveform, old_rate: int, new_rate: int) -> Waveform:

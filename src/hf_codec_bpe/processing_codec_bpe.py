@@ -8,21 +8,35 @@ Axis letters: C = channels, S = samples, L = tokens.
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from collections.abc import Mapping, Sequence
-from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from transformers import BatchFeature
 from transformers.processing_utils import ProcessorMixin
 
 from . import audio as sound
+from .codecs.encoding import check_window
 from .codecs.lazy import LazyCodec
 from .codecs.pin import CODEC_FOLDER, CodecPin
-from .errors import CodecMismatchError, ProcessorError, ProcessorNotFoundError, TokenizerError
+from .errors import (
+    CodecBPEError,
+    CodecMismatchError,
+    ProcessorError,
+    ProcessorNotFoundError,
+    TokenizerError,
+)
+from .processing_inputs import (
+    TEXT_OPTIONS,
+    as_list,
+    audio_parts,
+    checked_texts,
+    is_batch,
+    split_options,
+)
 from .tokenization_codec_bpe import CodecBPETokenizer
 
 if TYPE_CHECKING:
@@ -78,12 +92,13 @@ class CodecBPEProcessor(ProcessorMixin):
         self.audio_token = audio_token
         self.audio_start_token = audio_start_token
         self.audio_end_token = audio_end_token
+        check_window(chunk_seconds, context_seconds)
         self.chunk_seconds = chunk_seconds
         self.context_seconds = context_seconds
         _check_tokenizer(tokenizer, [audio_start_token, audio_end_token])
         self._codec = _lazy(codec, tokenizer)
         if self._codec.pin is not None:
-            _check_fit(self._codec.pin, tokenizer)
+            _check_fit(self._codec.pin, tokenizer, feature_extractor)
 
     @classmethod
     def from_codec(
@@ -102,19 +117,30 @@ class CodecBPEProcessor(ProcessorMixin):
             ProcessorNotFoundError: Nothing there, no way to reach it, or files are missing.
             ProcessorError: What is there does not fit together, or was not made by this package.
         """
+        name = os.fspath(pretrained_model_name_or_path)
         try:
             processor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
-        except OSError as error:
+        except CodecBPEError:
+            raise
+        except (OSError, ValueError) as error:
             raise ProcessorNotFoundError(
-                f"There is no processor at {pretrained_model_name_or_path}: it must be a folder "
-                f"that save_pretrained wrote, or a Hub repository. ({_first_line(error)})"
+                f"There is no whole processor at {name}: it must be a folder that save_pretrained "
+                f"wrote, or a Hub repository. ({_first_line(error)})"
             ) from error
         access = ("revision", "token", "cache_dir", "local_files_only", "subfolder")
         processor._codec.source = {
-            "name_or_path": os.fspath(pretrained_model_name_or_path),
+            "name_or_path": os.path.abspath(name) if os.path.isdir(name) else name,
             **{key: kwargs[key] for key in access if kwargs.get(key) is not None},
         }
         return processor
+
+    @classmethod
+    def _get_arguments_from_pretrained(cls, *args: Any, **kwargs: Any) -> list[Any]:
+        # What is meant for the processor would otherwise become a setting, or even a special
+        # token, of the tokenizer.
+        own = inspect.signature(cls.__init__).parameters
+        shared = {key: value for key, value in kwargs.items() if key not in own}
+        return super()._get_arguments_from_pretrained(*args, **shared)
 
     @property
     def codec(self) -> AudioCodec:
@@ -167,7 +193,8 @@ class CodecBPEProcessor(ProcessorMixin):
                 ids.
             images: Not supported; accepted as `None` for Transformers' chat templates.
             videos: Not supported; likewise.
-            kwargs: Passed on to the tokenizer: `padding`, `truncation`, `return_tensors`...
+            kwargs: Passed on to the tokenizer: `padding`, `truncation`, `return_tensors`... Also,
+                as Transformers has it, grouped as `text_kwargs={...}` and `audio_kwargs={...}`.
 
         Returns:
             `input_ids` and `attention_mask`, one sequence per text; flat for a single example of a
@@ -180,21 +207,22 @@ class CodecBPEProcessor(ProcessorMixin):
         """
         if images is not None or videos is not None:
             raise ProcessorError("This processor takes text and audio: no images, no videos.")
+        text_options, audio_options = split_options(
+            kwargs,
+            sampling_rate=sampling_rate,
+            resample=resample,
+            per_channel=per_channel,
+            batch_size=batch_size,
+        )
         if isinstance(text, Mapping):
-            example = dict(
-                sampling_rate=sampling_rate,
-                resample=resample,
-                per_channel=per_channel,
-                batch_size=batch_size,
-                **kwargs,
-            )
-            return self._process_example(text, example)
-        clips = self._load(audio, sampling_rate, resample, per_channel)
-        texts = [self.audio_token] * len(clips) if text is None else _as_list(text)
+            return self._process_example(text, {**text_options, **audio_options})
+        texts = None if text is None else checked_texts(text)
+        clips = self._load(audio, audio_options)
+        texts = [self.audio_token] * len(clips) if texts is None else texts
         if not texts:
             raise ProcessorError("There is nothing to process: pass audio, text, or both.")
-        filled = self._fill(texts, self._audio_texts(clips, batch_size))
-        return BatchFeature(dict(self.tokenizer(filled, **kwargs)))
+        filled = self._fill(texts, self._audio_texts(clips, audio_options["batch_size"]))
+        return BatchFeature(dict(self.tokenizer(filled, **text_options)))
 
     def decode_audio(
         self, ids: Any, errors: Literal["strict", "drop"] = "strict"
@@ -215,8 +243,7 @@ class CodecBPEProcessor(ProcessorMixin):
             AlphabetError: Under `"strict"`, tokens that do not make up whole frames.
             TokenizerError: An id outside the vocabulary.
         """
-        is_batch = _is_batch(ids) or getattr(ids, "ndim", 1) == 2
-        sequences = list(ids) if is_batch else [ids]
+        sequences = list(ids) if is_batch(ids) or getattr(ids, "ndim", 1) == 2 else [ids]
         return self.codec.decode([self.tokenizer.ids_to_codes(one, errors) for one in sequences])
 
     def save_audio(self, audio: Any, path: str | os.PathLike[str]) -> Path:
@@ -239,6 +266,52 @@ class CodecBPEProcessor(ProcessorMixin):
             generation_mode=generation_mode,
             **kwargs,
         )
+
+    def apply_chat_template(
+        self,
+        conversation: Any,
+        chat_template: str | None = None,
+        *,
+        tokenize: bool = False,
+        return_dict: bool = False,
+        processor_kwargs: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Renders a conversation whose messages may hold audio.
+
+        Args:
+            conversation: Messages with a `role` and a `content`: text, or a list of parts
+                `{"type": "text", "text": ...}` and `{"type": "audio", "audio": ...}` (or `"path"`
+                or `"url"`), whose audio is anything that a call takes. Or a list of conversations.
+            chat_template: A template, or the name of one of the processor's own.
+            tokenize: Return ids instead of text.
+            return_dict: With `tokenize`, return what a call does instead of `input_ids` alone.
+            processor_kwargs: With `tokenize`, options of the call.
+            kwargs: Passed on to `ProcessorMixin.apply_chat_template`.
+
+        Raises:
+            ProcessorError: A mask of the assistant's tokens is asked for, which cannot be told
+                from the template once audio has taken its place.
+        """
+        if kwargs.pop("return_assistant_tokens_mask", False):
+            raise ProcessorError(
+                "return_assistant_tokens_mask is not supported: audio changes the places of tokens."
+            )
+        options = dict(processor_kwargs or {})
+        for key in [key for key in kwargs if key in TEXT_OPTIONS]:
+            options[key] = kwargs.pop(key)
+        prompt = super().apply_chat_template(conversation, chat_template, tokenize=False, **kwargs)
+        if not tokenize:
+            return prompt
+        clips = [
+            part[key]
+            for part in audio_parts(conversation)
+            for key in ("audio", "path", "url")
+            if key in part
+        ]
+        options.setdefault("add_special_tokens", False)  # the template writes them
+        features = self(text=prompt, audio=clips or None, **options)
+        return features if return_dict else features["input_ids"]
 
     @property
     def model_input_names(self) -> list[str]:
@@ -273,17 +346,15 @@ class CodecBPEProcessor(ProcessorMixin):
     def register_for_auto_class(cls, auto_class: str = "AutoProcessor") -> None:
         """Does nothing: repositories carry no copy of this package's source."""
 
-    def _load(
-        self, audio: Any, sampling_rate: int | None, resample: bool | None, per_channel: bool
-    ) -> list[Waveform]:
+    def _load(self, audio: Any, options: Mapping[str, Any]) -> list[Waveform]:
         if audio is None:
             return []
-        clips = list(audio) if _is_batch(audio) else [audio]
-        options: dict[str, Any] = {"source_rate": sampling_rate, "resample": resample}
+        clips = list(audio) if is_batch(audio) else [audio]
         rate = self._codec.required_pin.sampling_rate
-        if per_channel:
-            return [each for clip in clips for each in sound.load_channels(clip, rate, **options)]
-        return [sound.load_audio(clip, rate, **options) for clip in clips]
+        how = {"source_rate": options["sampling_rate"], "resample": options["resample"]}
+        if options["per_channel"]:
+            return [each for clip in clips for each in sound.load_channels(clip, rate, **how)]
+        return [sound.load_audio(clip, rate, **how) for clip in clips]
 
     def _audio_texts(self, clips: list[Waveform], batch_size: int) -> list[str]:
         if not clips:
@@ -324,12 +395,19 @@ class CodecBPEProcessor(ProcessorMixin):
                 "one with dataset.rename_column(name, 'audio')."
             )
         audio = example["audio"]
-        is_batch = _is_batch(audio)
+        # datasets says which it is, unless the dataset has a format.
+        kind = type(example).__name__
+        batched = kind == "LazyBatch" or (kind != "LazyRow" and is_batch(audio))
+        if getattr(audio, "ndim", 1) == 2:
+            raise ProcessorError(
+                f"An array of shape {list(audio.shape)} may be a batch of clips or the channels of "
+                "one: map dataset.with_format(None), or pass audio=."
+            )
         text = example.get("text")
-        if not any(self.audio_token in str(part) for part in _as_list(text or [])):
+        if not any(self.audio_token in str(part) for part in as_list(text or [])):
             text = None
-        features = self(text=text, audio=audio, **options)
-        if is_batch or options["per_channel"] or options.get("return_tensors"):
+        features = self(text=text, audio=list(audio) if batched else [audio], **options)
+        if batched or options["per_channel"] or options.get("return_tensors"):
             return features
         return BatchFeature({key: value[0] for key, value in features.items()})
 
@@ -360,7 +438,12 @@ def _check_tokenizer(tokenizer: Any, tokens: Sequence[str | None]) -> None:
         )
 
 
-def _check_fit(pin: CodecPin, tokenizer: CodecBPETokenizer) -> None:
+def _check_fit(pin: CodecPin, tokenizer: CodecBPETokenizer, feature_extractor: Any) -> None:
+    if feature_extractor.sampling_rate != pin.sampling_rate:
+        raise CodecMismatchError(
+            f"The feature extractor works at {feature_extractor.sampling_rate} Hz, but the codec "
+            f"at {pin.sampling_rate} Hz: pass the codec's own, codec.feature_extractor."
+        )
     sizes = tokenizer.alphabet.codebook_sizes
     if sizes != pin.codebook_sizes:
         raise CodecMismatchError(
@@ -372,18 +455,3 @@ def _check_fit(pin: CodecPin, tokenizer: CodecBPETokenizer) -> None:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
-
-
-def _is_batch(value: Any) -> bool:
-    """Whether this is several clips or sequences: anything but numbers in a list or rows."""
-    if isinstance(value, (str, bytes, Mapping)):
-        return False
-    if hasattr(value, "ndim"):
-        return False
-    return isinstance(value, Sequence) and not (
-        value and isinstance(value[0], (Number, np.generic))
-    )
-
-
-def _as_list(text: str | Sequence[str]) -> list[str]:
-    return [text] if isinstance(text, str) else list(text)

@@ -103,15 +103,19 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
     def ids_to_text(self, ids: Any) -> str:
         """The code characters of a sequence of ids; see `ids_to_codes`."""
         sequence = _as_sequence(ids)
+        wrong = [i for i in sequence if not 0 <= i < len(self)]
+        if wrong:
+            raise TokenizerError(
+                f"Id {wrong[0]} is outside the vocabulary of {len(self)} tokens: leave out ids "
+                "that this tokenizer did not make, such as the -100 of ignored labels."
+            )
         skipped = set(self.all_special_ids) - {self.unk_token_id}  # an unknown token is a loss
-        tokens = self.convert_ids_to_tokens([i for i in sequence if i not in skipped])
-        if None in tokens:
-            wrong = next(i for i in sequence if self.convert_ids_to_tokens(i) is None)
-            raise TokenizerError(f"Id {wrong} is outside the vocabulary of {len(self)} tokens.")
-        return "".join(tokens)
+        return "".join(self.convert_ids_to_tokens([i for i in sequence if i not in skipped]))
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs: Any) -> Any:
         """Saves the tokenizer; see `PreTrainedTokenizerFast.save_pretrained`."""
+        if os.path.isfile(save_directory):  # Transformers would only log it
+            raise TokenizerError(f"{save_directory} is a file: save to a folder.")
         for option in _LOAD_OPTIONS:
             self.init_kwargs.pop(option, None)
         # The last call's truncation and padding would be saved too, and hold for other readers.
@@ -152,6 +156,13 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
                 "unicode_offset. codec-bpe's own tokenizers at offsets from 0xE000 also need "
                 "skip_noncharacters=False."
             )
+        characters = vocabulary.keys() - self.get_added_vocab().keys()
+        num_characters = sum(len(token) == 1 for token in characters)
+        if num_characters != alphabet.size:
+            raise TokenizerError(
+                f"The vocabulary has {num_characters} characters, but {alphabet!r} only "
+                f"{alphabet.size}: codebook_sizes must be those that it was trained with."
+            )
 
 
 _VERIFIED: WeakSet[CodecBPETokenizer] = WeakSet()
@@ -168,7 +179,8 @@ def _alphabet(
 @lru_cache(maxsize=32)
 def _pattern(alphabet: CodebookAlphabet, added_tokens: tuple[str, ...]) -> re.Pattern[str]:
     """Matches as much of a text as this tokenizer knows."""
-    tokens = "".join(f"|{re.escape(token)}" for token in added_tokens)
+    longest_first = sorted(added_tokens, key=len, reverse=True)
+    tokens = "".join(f"|{re.escape(token)}" for token in longest_first)
     return re.compile(f"(?:[{alphabet.character_class}]+{tokens})*")
 
 
@@ -182,7 +194,7 @@ def _strings(text: Any) -> Iterable[str]:
 
 
 def _as_sequence(ids: Any) -> list[int]:
-    if hasattr(ids, "detach"):  # a torch tensor, without importing torch
+    if hasattr(ids, "cpu"):  # a torch tensor, without importing torch
         ids = ids.detach().cpu().numpy()
     array = np.asarray(ids)
     if array.size == 0:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import CodecMismatchError
 from .options import CodecName, Device, open_codec
+
+if TYPE_CHECKING:
+    from ..codes_folder import CodecInfo
 
 __all__ = ["decode"]
 
@@ -26,12 +30,26 @@ def decode(
 
     from ..audio import save_audio
     from ..codes_folder import CodesFolder
+    from ..data.encoding import codec_info
 
     folder = CodesFolder(codes)
     info = folder.info
     model = open_codec(codec, info.num_codebooks if info else None, device)
     clips = zip(folder.files, folder, strict=True)
+    if info:
+        _check(info, codec_info(model))
     for file, clip in tqdm(clips, total=len(folder), unit="file", desc="Decoding"):
-        target = out / file.relative_to(codes).with_suffix(f".{extension}")
+        target = out / file.relative_to(codes).with_suffix(f".{extension.lstrip('.')}")
         save_audio(model.decode([clip])[0], target, model.output_sampling_rate)
     typer.echo(f"{len(folder)} files decoded: {out}")
+
+
+def _check(made_by: CodecInfo, codec: CodecInfo) -> None:
+    """Refuses to decode codes with another codec than the one that made them."""
+    for name in ("codec_type", "codebook_size", "framerate", "sampling_rate_decoder"):
+        theirs, ours = getattr(made_by, name), getattr(codec, name)
+        if theirs != ours:
+            raise CodecMismatchError(
+                f"The codes were made by {made_by.codec_model}, whose {name} is {theirs}, but the "
+                f"codec's is {ours}: pass --codec {made_by.codec_model}."
+            )

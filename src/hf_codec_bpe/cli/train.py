@@ -22,20 +22,22 @@ def train(
     ),
     vocab_size: Annotated[int, typer.Option(help="How many tokens in all.")] = 30000,
     max_token_codebook_ngrams: Annotated[
-        int, typer.Option(help="The most frames that a token spans; 0 learns no merges.")
+        int, typer.Option(help="The most frames that a token spans; 0 learns no merges.", min=0)
     ] = 2,
-    min_frequency: Annotated[int, typer.Option(help="How often a run must occur.")] = 2,
+    min_frequency: Annotated[int, typer.Option(help="How often a run must occur.", min=0)] = 2,
     chunk_seconds: Annotated[
-        float, typer.Option(help="No token spans two chunks of this length; 0: do not cut.")
+        float, typer.Option(help="No token spans two chunks of this length; 0: do not cut.", min=0)
     ] = 30.0,
     num_codebooks: Annotated[
-        int | None, typer.Option("--num-codebooks", "-k", help="By default from codec_info.json.")
+        int | None,
+        typer.Option("--num-codebooks", "-k", help="By default from codec_info.json.", min=1),
     ] = None,
     codebook_size: Annotated[
-        int | None, typer.Option(help="By default from codec_info.json.")
+        int | None, typer.Option(help="By default from codec_info.json.", min=1)
     ] = None,
     frame_rate: Annotated[
-        float | None, typer.Option(help="Frames per second; by default from codec_info.json.")
+        float | None,
+        typer.Option(help="Frames per second; by default from codec_info.json.", min=0.01),
     ] = None,
     pad_token: Annotated[str, typer.Option(help="The padding token.")] = "<pad>",
     bos_token: Annotated[str | None, typer.Option(help="A token that begins a sequence.")] = None,
@@ -50,7 +52,9 @@ def train(
     codes_filter: Annotated[
         list[str] | None, typer.Option(help="Only files whose path holds this; repeat for more.")
     ] = None,
-    num_files: Annotated[int | None, typer.Option(help="Only the first so many files.")] = None,
+    num_files: Annotated[
+        int | None, typer.Option(help="Only the first so many files.", min=1)
+    ] = None,
 ) -> None:
     """Train a tokenizer on codes."""
     from ..codes_folder import CodesFolder
@@ -73,7 +77,7 @@ def train(
         max_token_codebook_ngrams=max_token_codebook_ngrams,
         min_frequency=min_frequency,
         chunk_frames=chunk_frames,
-        unicode_offset=int(unicode_offset, 0) if unicode_offset else None,
+        unicode_offset=_code_point(unicode_offset),
         bos_token=bos_token,
         eos_token=eos_token,
         unk_token=unk_token,
@@ -89,3 +93,12 @@ def _known(info: CodecInfo | None, field: str, option: str) -> float:
     if info is None:
         raise TrainingError(f"The folder has no codec_info.json: pass {option}.")
     return float(getattr(info, field))
+
+
+def _code_point(text: str | None) -> int | None:
+    try:
+        return None if text is None else int(text, 0)
+    except ValueError as error:
+        raise TrainingError(
+            f"--unicode-offset {text} is no number: pass one such as 0x4E00."
+        ) from error

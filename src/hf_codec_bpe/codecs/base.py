@@ -50,9 +50,8 @@ class AudioCodec(ABC):
         num_codebooks: How many of the model's codebooks to use, from the first one on; `None`
             uses all.
         bandwidth: Or the bandwidth that they must have, in kbps or bps.
-        name_or_path: The Hub id that the model came from; `None` for one that is in no
-            repository, which processors then save beside themselves.
-        revision: The commit hash there.
+        name_or_path: The Hub id that the model came from.
+        revision: The commit hash there. A model without one is saved beside its processors.
 
     Raises:
         CodecError: A model that this family cannot treat exactly, or more codebooks than it has.
@@ -175,14 +174,14 @@ class AudioCodec(ABC):
         """Everything that must be equal for codes to be equal."""
         return CodecPin(
             family=self.family,
-            name_or_path=self.name_or_path,
+            name_or_path=self.name_or_path if self.revision else None,
             revision=self.revision,
             num_codebooks=self.num_codebooks,
             codebook_sizes=self.codebook_sizes,
             sampling_rate=self.sampling_rate,
             output_sampling_rate=self.output_sampling_rate,
             frame_rate=self.frame_rate,
-            fingerprint=None if self.name_or_path else self.fingerprint,
+            fingerprint=None if self.revision else self.fingerprint,
             dtype=str(self.dtype).removeprefix("torch."),
         )
 
@@ -192,8 +191,32 @@ class AudioCodec(ABC):
         return weights_fingerprint(self.model)
 
     def to(self, device: str | torch.device) -> AudioCodec:
-        """Moves the model to a device; returns the codec."""
-        self.model.to(device)
+        """Moves the model to a device; returns the codec.
+
+        Raises:
+            CodecError: There is no such device here.
+        """
+        try:
+            self.model.to(device)
+        except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+            raise CodecError(f"device={str(device)!r} cannot be used: {error}") from error
+        return self
+
+    def max_batch_size(self, batch_size: int) -> int:
+        """How many windows are encoded at once when `batch_size` are allowed."""
+        return 1 if self.device.type == "cpu" else batch_size
+
+    def compile(self, **options: Any) -> AudioCodec:
+        """Compiles the model's parts with `torch.compile`, in place; returns the codec.
+
+        Worth its minutes of warming up on a GPU, for windows of one length (`chunk_seconds`).
+        Compiled code rounds differently, so that a code may now and then differ from uncompiled.
+
+        Args:
+            options: Passed on to `torch.compile`: `mode`, `dynamic`, `backend`...
+        """
+        for part in self.model.children():
+            part.compile(**options)
         return self
 
     def save_pretrained(self, save_directory: str | os.PathLike[str]) -> None:

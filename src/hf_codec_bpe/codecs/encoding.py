@@ -5,7 +5,10 @@ Axis letters: B = batch, K = codebooks, T = frames, S = samples.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,9 +22,18 @@ from .windows import batches, cut, plan
 if TYPE_CHECKING:
     from .base import AudioCodec
 
-__all__ = ["checked_clips", "checked_waveform", "encode_clips", "encode_window", "window_samples"]
+__all__ = [
+    "check_window",
+    "checked_clips",
+    "checked_waveform",
+    "encode_clips",
+    "encode_window",
+    "window_samples",
+]
 
 Codes = npt.NDArray[np.int64]
+
+_NO_MEMORY = re.compile("not enough memory|can't allocate memory")
 
 
 def encode_clips(
@@ -30,9 +42,7 @@ def encode_clips(
     """Clips `[S]` to codes `[K, T]`; `chunk` and `context` in samples."""
     windows = plan([len(clip) for clip in clips], chunk, context)
     parts = [_no_codes(codec)] * len(windows)
-    # With neighbours, a CPU rounds the last bit differently, which now and then tips a code over.
-    at_once = 1 if codec.device.type == "cpu" else batch_size
-    for length, members in batches(windows, codec.padded_length, at_once):
+    for length, members in batches(windows, codec.padded_length, codec.max_batch_size(batch_size)):
         if codec.num_frames(length) == 0:
             continue
         inputs = np.stack([cut(clips[windows[i].clip], windows[i], length) for i in members])
@@ -61,20 +71,34 @@ def window_samples(
         CodecError: Context without chunks, or a chunk of no samples.
     """
     if chunk_seconds is None:
-        if context_seconds:
-            raise CodecError(
-                f"context_seconds={context_seconds} needs chunk_seconds: context is what a chunk "
-                "sees of the audio in front of it."
-            )
+        check_window(chunk_seconds, context_seconds)
         return None, 0
+    check_window(chunk_seconds, context_seconds)
     chunk = _whole_samples(chunk_seconds, codec.sampling_rate)
-    if chunk < 1:
+    if chunk < codec.hop_length:
         raise CodecError(
-            f"chunk_seconds={chunk_seconds} is shorter than one sample at {codec.sampling_rate} "
-            f"Hz: pass at least one frame, {1 / codec.frame_rate:g} s."
+            f"chunk_seconds={chunk_seconds} is shorter than one frame: pass at least "
+            f"{1 / codec.frame_rate:g} s."
         )
     previous = max(0.0, context_seconds - chunk_seconds)
     return chunk, _whole_samples(previous, codec.sampling_rate)
+
+
+def check_window(chunk_seconds: float | None, context_seconds: float) -> None:
+    """Refuses lengths that no codec can use.
+
+    Raises:
+        CodecError: Not a positive number of seconds, or context without chunks.
+    """
+    for name, value in (("chunk_seconds", chunk_seconds), ("context_seconds", context_seconds)):
+        is_length = isinstance(value, Real) and math.isfinite(value) and value >= 0
+        if not (value is None and name == "chunk_seconds") and not is_length:
+            raise CodecError(f"{name}={value!r} is not a length: pass seconds.")
+    if context_seconds and not chunk_seconds:
+        raise CodecError(
+            f"context_seconds={context_seconds} needs chunk_seconds: context is what a chunk sees "
+            "of the audio in front of it."
+        )
 
 
 def checked_clips(waveforms: Sequence[Any]) -> list[Waveform]:
@@ -100,16 +124,32 @@ def checked_waveform(clip: Any, name: str = "The waveform") -> Waveform:
         )
     if len(array) == 0:
         raise AudioError(f"{name} has no samples: leave empty clips out.")
+    with np.errstate(over="ignore"):  # what overflows is infinite, and refused as such
+        array = array.astype(np.float32, copy=False)
     # NaN and infinities reach the extremes; a mask of a long clip would cost memory.
     if not np.isfinite([array.min(), array.max()]).all():
         raise AudioError(f"{name} holds NaN or infinite samples: repair it or leave it out.")
-    return array.astype(np.float32, copy=False)
+    return array
 
 
 def _run(codec: AudioCodec, inputs: npt.NDArray[np.float32]) -> Codes:
-    """Windows `[B, S]` to codes `[B, K, T]`."""
-    input_values = torch.from_numpy(inputs)[:, None].to(codec.device, codec.dtype)
-    return codec._encode_batch(input_values).to("cpu", torch.int64).numpy()
+    """Windows `[B, S]` to codes `[B, K, T]`.
+
+    Raises:
+        CodecError: They do not fit in memory.
+    """
+    input_values = torch.from_numpy(inputs)[:, None]
+    try:
+        audio_codes = codec._encode_batch(input_values.to(codec.device, codec.dtype))
+    except RuntimeError as error:  # torch.OutOfMemoryError on a GPU; its base on a CPU
+        if isinstance(error, torch.OutOfMemoryError) or _NO_MEMORY.search(str(error)):
+            seconds = inputs.shape[1] / codec.sampling_rate
+            raise CodecError(
+                f"{len(inputs)} window(s) of {seconds:g} s do not fit in memory on {codec.device}: "
+                "pass a smaller chunk_seconds or batch_size."
+            ) from error
+        raise
+    return audio_codes.to("cpu", torch.int64).numpy()
 
 
 def _kept(codec: AudioCodec, codes: Codes, num_samples: int, context: int) -> Codes:

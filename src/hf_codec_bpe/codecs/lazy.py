@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ProcessorError
@@ -21,8 +22,8 @@ _IMPORTED_IN = os.getpid()
 class LazyCodec:
     """A codec that costs nothing until `load` is called.
 
-    Copying and pickling leave the loaded codec out: a copy loads its own, and the hash of a
-    processor takes milliseconds whatever its codec's size.
+    Pickling leaves the loaded codec out: another process loads its own, and the hash of a
+    processor takes milliseconds whatever its codec's size. Copies share it.
 
     Args:
         pin: What the codec must be, and where it is; `None` if there is none.
@@ -38,6 +39,11 @@ class LazyCodec:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_codec": None}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LazyCodec:
+        twin = copy(self)
+        twin._codec = self._codec  # in one process, one codec is enough
+        return twin
 
     @property
     def required_pin(self) -> CodecPin:
@@ -61,18 +67,19 @@ class LazyCodec:
             CodecNotFoundError: It is not where the pin says.
             CodecMismatchError: It is another one.
         """
+        _leave_threads_of_parent()
         if self._codec is None:
             from .loading import load_codec
 
-            _leave_threads_of_parent()
             pin = self.required_pin
-            self._codec = load_codec(
+            codec = load_codec(
                 **self._place(pin),
                 num_codebooks=pin.num_codebooks,
                 dtype=pin.dtype,
                 device=self.device,
             )
-            pin.check(self._codec.pin)
+            pin.check(codec)
+            self._codec = codec
         return self._codec
 
     def to(self, device: str | torch.device) -> None:

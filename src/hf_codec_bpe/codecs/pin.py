@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from ..audio import RESAMPLER
@@ -12,6 +12,8 @@ from ..errors import CodecMismatchError, ProcessorError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+    from .base import AudioCodec
 
 __all__ = ["CODEC_FOLDER", "CodecPin", "weights_fingerprint"]
 
@@ -24,7 +26,7 @@ class CodecPin:
     """A codec's place and everything about it that changes codes.
 
     `name_or_path` is a Hub id and `revision` a commit hash there; both are `None` for a codec that
-    lies in the folder `codec/` of the processor's own repository.
+    lies in the folder `codec/` of the processor's own repository, which `fingerprint` pins.
     """
 
     family: str
@@ -72,12 +74,13 @@ class CodecPin:
             )
         return pin
 
-    def check(self, found: CodecPin) -> None:
+    def check(self, codec: AudioCodec) -> None:
         """Refuses a codec that would give other codes than the one pinned.
 
         Raises:
             CodecMismatchError: Names every difference.
         """
+        found = replace(codec.pin, fingerprint=self.fingerprint and codec.fingerprint)
         compared = [f.name for f in fields(self) if f.name not in ("name_or_path", "revision")]
         differences = [
             f"{name} is {getattr(found, name)!r}, not {getattr(self, name)!r}"

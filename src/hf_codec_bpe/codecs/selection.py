@@ -44,12 +44,12 @@ def select_codebooks(
         if num_codebooks is not None:
             raise CodecError("Pass num_codebooks or bandwidth, not both.")
         num_codebooks = _count(sizes, frame_rate, bandwidth)
-    if num_codebooks is not None and not 1 <= num_codebooks <= len(sizes):
+    if num_codebooks is not None and num_codebooks not in range(1, len(sizes) + 1):
         raise CodecError(
             f"num_codebooks={num_codebooks} is not possible: this model has {len(sizes)} "
             f"codebooks, choose 1 to {len(sizes)}."
         )
-    return tuple(sizes[:num_codebooks])
+    return tuple(sizes if num_codebooks is None else sizes[: int(num_codebooks)])
 
 
 def _count(sizes: Sequence[int], frame_rate: float, bandwidth: float) -> int:

@@ -5,18 +5,22 @@ Axis letters: K = codebooks, T = frames.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..audio import Waveform, load_audio, load_channels
 from ..codecs import AudioCodec
 from ..codes_folder import CodecInfo, save_codes
-from ..errors import CodecBPEError, CodecError
+from ..errors import CodecBPEError, CodecError, CodesError
 from .audio_files import AudioFile
 
 __all__ = ["Encoded", "codec_info", "encode_files"]
+
+SETTINGS_FILE = "encoding.json"
+"""All that the codes of a folder depend on."""
 
 
 class Encoded(NamedTuple):
@@ -44,7 +48,8 @@ def encode_files(
 
     Each file `a/b.wav` becomes `out/a/b_c0.npy`, codes `[K, T]`; with `per_channel`, `b_c1.npy` is
     the second channel. Files that are there already are skipped, so that a run that was broken off
-    goes on where it stopped: no file is ever half written.
+    goes on where it stopped: no file is ever half written. The folder also gets codec-bpe's
+    `codec_info.json`, and `encoding.json`, which says all that the codes depend on.
 
     Args:
         codec: The codec.
@@ -58,12 +63,20 @@ def encode_files(
 
     Yields:
         What became of each file.
+
+    Raises:
+        CodesError: Two files would become one, or the folder holds codes made otherwise.
     """
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    codec_info(codec).save(out)
-    for file in files:
-        target = out / file.relative.with_suffix("")
+    targets = _targets(files, out)
+    settings = {
+        **codec.pin.to_dict(),
+        "chunk_seconds": chunk_seconds,
+        "context_seconds": context_seconds,
+        "per_channel": per_channel,
+    }
+    _begin_folder(out, codec_info(codec), settings)
+    for target, file in targets.items():
         if not overwrite and target.with_name(f"{target.name}_c0.npy").exists():
             yield Encoded(file.path, [], 0.0)
             continue
@@ -105,6 +118,41 @@ def codec_info(codec: AudioCodec) -> CodecInfo:
         codebook_size=codec.codebook_sizes[0],
         framerate=codec.frame_rate,
     )
+
+
+def _targets(files: Iterable[AudioFile], out: Path) -> dict[Path, AudioFile]:
+    """What each file becomes, without `_c0.npy`."""
+    targets: dict[Path, AudioFile] = {}
+    for file in files:
+        target = out / file.relative.with_suffix("")
+        if target in targets:
+            raise CodesError(
+                f"{file.path} and {targets[target].path} would both become {target}_c0.npy: encode "
+                "them to different folders, or rename one."
+            )
+        targets[target] = file
+    return targets
+
+
+def _begin_folder(out: Path, info: CodecInfo, settings: dict[str, Any]) -> None:
+    """Makes the folder, or checks that what is in it was made with the same settings."""
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / SETTINGS_FILE
+    if path.exists():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        changed = sorted(k for k in {*found, *settings} if found.get(k) != settings.get(k))
+        if changed:
+            raise CodesError(
+                f"{out} holds codes that were made with other settings ({', '.join(changed)}): "
+                "encode to another folder, or delete this one."
+            )
+    elif any(out.rglob("*.npy")):
+        raise CodesError(
+            f"{out} holds codes, but no {SETTINGS_FILE} that says how they were made: encode to "
+            "another folder."
+        )
+    info.save(out)
+    path.write_text(json.dumps(settings, indent=4), encoding="utf-8")
 
 
 def _load(path: Path, sampling_rate: int, per_channel: bool) -> list[Waveform]:

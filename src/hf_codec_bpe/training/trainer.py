@@ -74,8 +74,14 @@ def train_tokenizer(
         [7, 8]
     """
     alphabet = CodebookAlphabet(codebook_sizes, unicode_offset)
+    if isinstance(additional_special_tokens, str):
+        raise TrainingError(
+            f"additional_special_tokens={additional_special_tokens!r} is one string: pass a list."
+        )
+    additional = [str(token) for token in additional_special_tokens]
     named = [token for token in (pad_token, unk_token, bos_token, eos_token) if token is not None]
-    special_tokens = list(dict.fromkeys([*named, *additional_special_tokens]))
+    # codec-bpe's order: what is named comes first, unless it is listed too.
+    special_tokens = [*dict.fromkeys(t for t in named if t not in additional), *additional]
     _check(alphabet, special_tokens, vocab_size, max_token_codebook_ngrams, chunk_frames)
 
     trainer = trainers.BpeTrainer(
@@ -101,7 +107,7 @@ def train_tokenizer(
         eos_token=eos_token,
         unk_token=unk_token,
         pad_token=pad_token,
-        extra_special_tokens=list(additional_special_tokens),
+        extra_special_tokens=additional,
         clean_up_tokenization_spaces=False,
         model_input_names=["input_ids", "attention_mask"],
     )

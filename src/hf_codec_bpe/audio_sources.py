@@ -1,0 +1,198 @@
+"""Anything that holds sound -> samples, and the rate that it knows of itself.
+
+Files are decoded by soundfile (libsndfile).
+
+Axis letters: S = samples, C = channels.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Mapping
+from http.client import HTTPException
+from numbers import Real
+from typing import Any, NamedTuple, TypeAlias
+from urllib.request import urlopen
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import AudioError, AudioFileError, AudioNotFoundError, SamplingRateError
+
+__all__ = ["Sound", "Waveform", "as_samples", "checked_rate", "decoded"]
+
+Waveform: TypeAlias = npt.NDArray[np.float32]
+
+MOST_CHANNELS = 16
+TIMEOUT = 30
+"""Seconds to wait for a server."""
+
+
+class Sound(NamedTuple):
+    """What was decoded."""
+
+    samples: Waveform
+    """`[C, S]`."""
+    sampling_rate: int | None
+    """`None` for a bare array, which does not know its own."""
+
+
+def decoded(audio: Any) -> Sound:
+    """Decodes a path, URL, bytes, open file, `datasets` value, torchcodec decoder or array.
+
+    Raises:
+        AudioNotFoundError: Nothing at that path or URL.
+        AudioFileError: No decoder can read it, or it is cut off.
+        AudioError: Something that holds no sound.
+    """
+    if isinstance(audio, (str, os.PathLike)):
+        return _decoded_path(os.fspath(audio))
+    if isinstance(audio, (bytes, bytearray, memoryview)):
+        return _decoded_file(io.BytesIO(audio), "The audio bytes")
+    if isinstance(audio, Mapping):
+        return _decoded_mapping(audio)
+    if hasattr(audio, "get_all_samples"):  # a torchcodec AudioDecoder, as datasets gives
+        return _decoded_decoder(audio)
+    if hasattr(audio, "read"):
+        return _decoded_file(audio, "The audio file")
+    return Sound(as_samples(audio), None)
+
+
+def _decoded_decoder(decoder: Any) -> Sound:
+    try:
+        samples = decoder.get_all_samples()
+    except RuntimeError as error:
+        raise AudioFileError(f"The audio cannot be decoded: {_first_line(error)}") from error
+    return Sound(as_samples(samples.data), int(samples.sample_rate))
+
+
+def _decoded_path(path: str) -> Sound:
+    if "://" in path:
+        return _decoded_file(io.BytesIO(_fetch(path)), path)
+    if not os.path.exists(path):
+        raise AudioNotFoundError(f"There is no audio file at {path}: check the path.")
+    return _decoded_file(path, path)
+
+
+def _decoded_mapping(audio: Mapping[str, Any]) -> Sound:
+    """A `datasets` value: `{"array", "sampling_rate"}`, or undecoded `{"bytes", "path"}`."""
+    if audio.get("array") is not None:
+        rate = audio.get("sampling_rate")
+        return Sound(as_samples(audio["array"]), None if rate is None else checked_rate(rate))
+    if isinstance(audio.get("bytes"), (bytes, bytearray, memoryview)):
+        return _decoded_file(io.BytesIO(audio["bytes"]), audio.get("path") or "The audio bytes")
+    if audio.get("path"):
+        return _decoded_path(audio["path"])
+    raise AudioError(
+        f"A mapping with keys {sorted(audio)} is not audio: it needs 'array' and 'sampling_rate', "
+        "'bytes', or 'path'."
+    )
+
+
+def _decoded_file(file: Any, name: str) -> Sound:
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(file) as sound:
+            samples = sound.read(dtype="float32", always_2d=True)
+            rate = sound.samplerate
+            cut_off = len(samples) < sound.frames or _is_cut_off(sound, file)
+    except (soundfile.LibsndfileError, OSError, TypeError) as error:
+        raise AudioFileError(
+            f"{name} cannot be decoded ({_first_line(error)}): it must be a whole audio file that "
+            "libsndfile reads, such as wav, flac, ogg, opus or mp3."
+        ) from error
+    if cut_off:
+        raise AudioFileError(f"{name} is cut off after {len(samples)} samples: get the whole file.")
+    return Sound(np.ascontiguousarray(samples.T), rate)
+
+
+def _is_cut_off(sound: Any, file: Any) -> bool:
+    """Whether there is less sound than the file promises.
+
+    libsndfile reads what is there, and notes in its log "data : 96000 (should be 63985)". Sizes of
+    -1 are those of streams, which do not know their length. Ogg promises a last page.
+    """
+    if sound.format == "OGG":
+        return not _has_last_page(file)
+    sizes = re.findall(r"(\d+) \(should be (\d+)\)", sound.extra_info)
+    return any(int(real) < int(promised) < 0x7FFFFFFF for promised, real in sizes)
+
+
+def _has_last_page(file: Any) -> bool:
+    """Whether an Ogg file ends in a whole page that is marked as the last one (RFC 3533)."""
+    if isinstance(file, str):
+        with open(file, "rb") as opened:
+            return _has_last_page(opened)
+    file.seek(0, os.SEEK_END)
+    file.seek(max(0, file.tell() - 65_307))  # the largest page
+    tail = file.read()
+    page = tail[max(0, tail.rfind(b"OggS")) :]
+    header = 27 + page[26] if len(page) > 26 else len(page) + 1
+    return len(page) >= header + sum(page[27:header]) and bool(page[5] & 4)
+
+
+def _fetch(url: str) -> bytes:
+    import fsspec
+
+    try:
+        if url.startswith(("http://", "https://")):
+            with urlopen(url, timeout=TIMEOUT) as response:
+                return response.read()
+        with fsspec.open(url, "rb") as file:
+            return file.read()
+    except (OSError, ValueError, ImportError, HTTPException) as error:
+        raise AudioNotFoundError(f"{url} cannot be fetched: {_first_line(error)}") from error
+
+
+def as_samples(audio: Any) -> Waveform:
+    """Arrays, tensors and lists as `[C, S]`."""
+    if hasattr(audio, "cpu"):  # a torch tensor, without importing torch
+        audio = audio.detach().cpu()
+        audio = (audio.float() if audio.dtype.is_floating_point else audio).numpy()
+    try:
+        array = np.asarray(audio)
+    except ValueError as error:
+        raise AudioError(f"Samples must be a rectangle: {error}") from error
+    if array.ndim not in (1, 2) or array.dtype.kind not in "fi":
+        raise AudioError(
+            f"{type(audio).__name__} of shape {list(array.shape)} and dtype {array.dtype} is not "
+            "audio: pass samples [S] or [channels, S] as floats, int16 or int32, a path, or bytes."
+        )
+    array = np.atleast_2d(array)
+    if array.shape[0] > MOST_CHANNELS:
+        raise AudioError(
+            f"Audio of shape {list(array.shape)} has {array.shape[0]} channels: pass "
+            "[channels, samples], and several clips as a list."
+        )
+    if array.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # an overflow is infinite, and refused as such
+            return array.astype(np.float32)
+    if array.dtype.kind != "i" or array.dtype.itemsize not in (2, 4):
+        raise AudioError(
+            f"Samples of dtype {array.dtype} have no known scale: pass floats in -1..1, int16 or "
+            "int32."
+        )
+    return (array / -float(np.iinfo(array.dtype).min)).astype(np.float32)
+
+
+def checked_rate(rate: Any) -> int:
+    """A sampling rate as a positive integer.
+
+    Raises:
+        SamplingRateError: It is none.
+    """
+    if (
+        isinstance(rate, bool)
+        or not isinstance(rate, Real)
+        or float(rate) != int(float(rate))
+        or rate < 1
+    ):
+        raise SamplingRateError(f"sampling_rate={rate!r} is no rate: pass a whole number of Hz.")
+    return int(float(rate))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
