@@ -41,7 +41,7 @@ def test_help_is_light() -> None:
         "try: main()\nexcept SystemExit: pass\n"
         "print('heavy:', {{'torch', 'datasets', 'transformers'}} & set(sys.modules))"
     )
-    for command in ("demo", "encode", "decode", "train", "presets"):
+    for command in ("demo", "encode", "decode", "train", "presets", "convert"):
         assert run(code.format(command)).endswith("heavy: set()")
 
 
@@ -58,6 +58,34 @@ def test_the_other_auto_classes_in_a_fresh_process(auto: str, saved: Path) -> No
     show = f"print(type({auto}.from_pretrained({str(saved)!r})).__name__)"
     name = "CodecBPETokenizer" if auto == "AutoTokenizer" else "EncodecFeatureExtractor"
     assert run(f"{ours_first}; {show}") == run(f"{theirs_first}; {show}") == name
+
+
+@pytest.mark.parametrize("module", ["processing_auto", "tokenization_auto", "configuration_auto"])
+def test_importing_while_transformers_is_half_imported(module: str, saved: Path) -> None:
+    in_another_thread = (
+        "import sys, threading\n"
+        "def theirs():\n    from transformers import AutoProcessor\n"
+        "thread = threading.Thread(target=theirs); thread.start()\n"
+        f"while 'transformers.models.auto.{module}' not in sys.modules: pass\n"
+        "import hf_codec_bpe\n"
+        "thread.join()\n"
+        "from transformers import AutoProcessor\n"
+        f"print(type(AutoProcessor.from_pretrained({str(saved)!r})).__name__)"
+    )
+    assert run(in_another_thread) == "CodecBPEProcessor"
+    nested = (
+        "import sys\n"
+        "from importlib.abc import MetaPathFinder\n"
+        "class Meddler(MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        f"        if 'transformers.models.auto.{module}' in sys.modules:\n"
+        "            sys.meta_path.remove(self)\n"
+        "            import hf_codec_bpe\n"
+        "sys.meta_path.insert(0, Meddler())\n"
+        "from transformers import AutoProcessor\n"
+        f"print(type(AutoProcessor.from_pretrained({str(saved)!r})).__name__)"
+    )
+    assert run(nested) == "CodecBPEProcessor"
 
 
 def test_importing_twice_registers_once() -> None:

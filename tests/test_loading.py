@@ -10,8 +10,9 @@ import torch
 from transformers import BertConfig, BertModel
 
 from hf_codec_bpe import AudioCodec, load_codec, register_codec
-from hf_codec_bpe.codecs import DacCodec, EncodecCodec, families, registry
-from hf_codec_bpe.errors import CodecError, CodecNotFoundError
+from hf_codec_bpe.codecs import DacCodec, EncodecCodec, dependencies, families, registry
+from hf_codec_bpe.codecs.registry import codec_class
+from hf_codec_bpe.errors import CodecError, CodecNotFoundError, MissingDependencyError
 
 from . import tiny
 
@@ -130,3 +131,12 @@ def test_a_family_from_outside(monkeypatch: pytest.MonkeyPatch, folder: Path) ->
     assert type(load_codec(folder)) is LoudDacCodec
     assert "dac" in families()
     assert issubclass(LoudDacCodec, AudioCodec)
+
+
+@pytest.mark.parametrize("family", ["xcodec2", "neucodec", "higgs_audio_v2_tokenizer"])
+def test_families_that_need_torchaudio_say_so(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny.MODELS[family]()
+    monkeypatch.setattr(dependencies, "is_torchaudio_available", lambda: False)
+    with pytest.raises(MissingDependencyError, match=r"hf-codec-bpe\[torchaudio\]") as caught:
+        codec_class(family)(model)
+    assert isinstance(caught.value, ImportError)

@@ -14,7 +14,7 @@ from hf_codec_bpe.codecs import families
 from hf_codec_bpe.errors import CodecError, PresetError
 from hf_codec_bpe.presets import find_preset, presets
 
-NOT_YET = {"flexicodec", "funcodec", "simvq", "wavtokenizer"}
+NOT_YET = {"flexicodec", "funcodec"}
 """Families whose models are still to come."""
 
 PUBLISHED = {
@@ -92,6 +92,7 @@ def test_names_and_hub_ids_are_found_in_any_case() -> None:
         ("distill-neucodec", "Load the preset neucodec instead"),
         ("neuphonic/distill-neucodec", "DistilHuBERT"),
         ("HKUSTAudio/xcodec2", "HKUSTAudio/xcodec2-hf"),
+        ("encodec_48khz", "a loudness"),
     ],
 )
 def test_what_cannot_be_loaded_says_why(name: str, advice: str) -> None:

@@ -31,6 +31,10 @@ from transformers import (
     XcodecModel,
 )
 
+from hf_codec_bpe.codecs.simvq import SimVQConfig, SimVQModel
+from hf_codec_bpe.codecs.vocos.modeling_vocos import VocosCodecModel
+from hf_codec_bpe.codecs.wavtokenizer import WavTokenizerConfig, WavTokenizerModel
+
 
 def encodec(**overrides: object) -> EncodecModel:
     """24 kHz, hop 320, 16 codebooks of 16: the layout of facebook/encodec_24khz."""
@@ -157,12 +161,35 @@ _FSQ = {
     "quantization_levels": [4] * 4,
 }
 
+_VOCOS = {
+    "num_filters": 3,
+    "hidden_size": 16,
+    "codebook_size": 64,
+    "backbone_dim": 64,
+    "backbone_intermediate_dim": 72,
+    "backbone_num_layers": 2,
+}
+
+
+def wavtokenizer(**overrides: object) -> WavTokenizerModel:
+    """24 kHz, hop 600, one codebook of 64: the layout of WavTokenizer's 40 frames a second."""
+    options = {**_VOCOS, "upsampling_ratios": [6, 5, 5, 4], "n_fft": 2400, **overrides}
+    return _random(WavTokenizerModel, WavTokenizerConfig(**options))
+
+
+def simvq(**overrides: object) -> SimVQModel:
+    """24 kHz, hop 320, one codebook of 64: the layout of SimVQ."""
+    return _random(SimVQModel, SimVQConfig(**{**_VOCOS, **overrides}))
+
+
 MODELS: dict[str, Callable[[], PreTrainedModel]] = {
     "encodec": encodec,
     "dac": dac,
     "higgs_audio_v2_tokenizer": higgs,
     "mimi": mimi,
     "neucodec": neucodec,
+    "simvq": simvq,
+    "wavtokenizer": wavtokenizer,
     "xcodec": xcodec,
     "xcodec2": xcodec2,
 }
@@ -208,6 +235,9 @@ def _fit_dac(model: DacModel, samples: torch.Tensor) -> None:
     residual = model.encoder(samples[None, None])
     for layer in model.quantizer.quantizers:
         latents = layer.in_proj(residual)[0].T
+        # Directions decide, so they must not all be that of the mean.
+        layer.in_proj.bias.sub_(latents.mean(dim=0))
+        latents = layer.in_proj(residual)[0].T
         layer.codebook.weight.copy_(_choice(latents, model.config.codebook_size))
         residual = residual - layer(residual)[0]
 
@@ -225,7 +255,14 @@ def _fit_scalar(model: PreTrainedModel, samples: torch.Tensor) -> None:
     projection.bias.sub_(mean).div_(spread)
 
 
+def _fit_codebook(model: VocosCodecModel, samples: torch.Tensor) -> None:
+    latents = model.encoder(samples[None, None])[0].T
+    model.quantizer.codebook.embed.copy_(_choice(latents, model.config.codebook_size))
+
+
 _FITTERS = {
+    "codec_bpe_simvq": _fit_codebook,
+    "codec_bpe_wavtokenizer": _fit_codebook,
     "dac": _fit_dac,
     "encodec": _fit_residual,
     "higgs_audio_v2_tokenizer": _fit_residual,

@@ -8,18 +8,51 @@ imported: at once if it has been already, else by a finder that waits for it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
+from typing import Any
 
-__all__ = ["register_with_transformers"]
+__all__ = ["register_models", "register_with_transformers"]
+
+CODECS = {"wavtokenizer": "WavTokenizer", "simvq": "SimVQ"}
+"""The codecs whose models are ours: their folder and how their classes' names begin."""
+
+
+def _codec_classes(kind: str, suffix: str) -> Iterator[Any]:
+    for folder, name in CODECS.items():
+        module = import_module(f".codecs.{folder}.{kind}_{folder}", __package__)
+        yield getattr(module, f"{name}{suffix}")
 
 
 def _register_config(module: ModuleType) -> None:
     from .configuration_codec_bpe import CodecBPEConfig
 
-    module.AutoConfig.register(CodecBPEConfig.model_type, CodecBPEConfig, exist_ok=True)
+    for config in (CodecBPEConfig, *_codec_classes("configuration", "Config")):
+        module.AutoConfig.register(config.model_type, config, exist_ok=True)
+
+
+@cache
+def register_models() -> None:
+    """Makes AutoModel know our models; called by their configurations, when there is one.
+
+    Models need `transformers.modeling_utils`, which takes two seconds: a hook would cost them
+    whoever imports AutoTokenizer, which imports the module of AutoModel too.
+    """
+    from transformers import AutoModel
+
+    for model in _codec_classes("modeling", "Model"):
+        AutoModel.register(model.config_class, model, exist_ok=True)
+
+
+def _register_feature_extractors(module: ModuleType) -> None:
+    from transformers import EncodecFeatureExtractor
+
+    for config in _codec_classes("configuration", "Config"):
+        module.AutoFeatureExtractor.register(config, EncodecFeatureExtractor, exist_ok=True)
 
 
 def _register_tokenizer(module: ModuleType) -> None:
@@ -38,6 +71,7 @@ def _register_processor(module: ModuleType) -> None:
 
 REGISTRARS: dict[str, Callable[[ModuleType], None]] = {
     "transformers.models.auto.configuration_auto": _register_config,
+    "transformers.models.auto.feature_extraction_auto": _register_feature_extractors,
     "transformers.models.auto.tokenization_auto": _register_tokenizer,
     "transformers.models.auto.processing_auto": _register_processor,
 }
@@ -47,10 +81,30 @@ def register_with_transformers() -> None:
     """Registers with the Auto classes that are imported, and waits for the others."""
     if any(isinstance(finder, _AutoModuleFinder) for finder in sys.meta_path):
         return
-    for name, register in REGISTRARS.items():
+    for name in reversed(REGISTRARS):  # the last one imports the others
         if name in sys.modules:
-            register(sys.modules[name])
-    sys.meta_path.insert(0, _AutoModuleFinder())
+            import_module(name)  # waits for another thread that is at it
+    imported = [sys.modules[name] for name in REGISTRARS if name in sys.modules]
+    sys.meta_path.insert(0, _AutoModuleFinder())  # before registering, which imports more of them
+    for module in imported:
+        if _is_initializing(module):
+            module.__class__ = _HalfImportedModule
+        else:
+            REGISTRARS[module.__name__](module)
+
+
+def _is_initializing(module: ModuleType) -> bool:
+    return getattr(object.__getattribute__(module, "__spec__"), "_initializing", False)
+
+
+class _HalfImportedModule(ModuleType):
+    """A module whose own import is what imported us: registers when it is whole and first used."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if not _is_initializing(self):
+            object.__setattr__(self, "__class__", ModuleType)
+            REGISTRARS[self.__name__](self)
+        return object.__getattribute__(self, name)
 
 
 class _AutoModuleFinder(MetaPathFinder):
@@ -75,7 +129,7 @@ class _RegisteringLoader(Loader):
         self.register = register
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self.loader, name)
+        return getattr(self.__dict__["loader"], name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self.loader.create_module(spec)

@@ -1,19 +1,28 @@
 """Waveforms to codes and back, for every family of codecs through one contract.
 
 Read `base.py` first: it is the contract. `windows.py` cuts and groups clips; each family has a
-small file of its own; `registry.py` knows them and `loading.py` loads them.
+small file or folder of its own; `registry.py` knows them and `loading.py` loads them.
 """
 
-from ..presets import Preset, find_preset, presets
-from .base import AudioCodec
-from .dac import DacCodec
-from .encodec import EncodecCodec
-from .loading import load_codec
-from .mimi import MimiCodec
-from .pin import CodecPin
-from .registry import families, register_codec
-from .xcodec import HiggsAudioV2TokenizerCodec, XcodecCodec
-from .xcodec2 import NeuCodecCodec, Xcodec2Codec
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from ..presets import Preset, find_preset, presets
+    from .base import AudioCodec
+    from .dac import DacCodec
+    from .encodec import EncodecCodec
+    from .loading import load_codec
+    from .mimi import MimiCodec
+    from .pin import CodecPin
+    from .registry import families, register_codec
+    from .simvq.codec import SimVQCodec
+    from .wavtokenizer.codec import WavTokenizerCodec
+    from .xcodec import HiggsAudioV2TokenizerCodec, XcodecCodec
+    from .xcodec2 import NeuCodecCodec, Xcodec2Codec
 
 __all__ = [
     "AudioCodec",
@@ -24,6 +33,8 @@ __all__ = [
     "MimiCodec",
     "NeuCodecCodec",
     "Preset",
+    "SimVQCodec",
+    "WavTokenizerCodec",
     "Xcodec2Codec",
     "XcodecCodec",
     "families",
@@ -33,13 +44,26 @@ __all__ = [
     "register_codec",
 ]
 
-for _codec in (
-    DacCodec,
-    EncodecCodec,
-    HiggsAudioV2TokenizerCodec,
-    MimiCodec,
-    NeuCodecCodec,
-    Xcodec2Codec,
-    XcodecCodec,
-):
-    register_codec(_codec)
+# Transformers' AutoConfig imports configurations from here while it is itself half imported.
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "AudioCodec": "base",
+        "CodecPin": "pin",
+        "DacCodec": "dac",
+        "EncodecCodec": "encodec",
+        "HiggsAudioV2TokenizerCodec": "xcodec",
+        "MimiCodec": "mimi",
+        "NeuCodecCodec": "xcodec2",
+        "Preset": ".presets",
+        "SimVQCodec": "simvq.codec",
+        "WavTokenizerCodec": "wavtokenizer.codec",
+        "Xcodec2Codec": "xcodec2",
+        "XcodecCodec": "xcodec",
+        "families": "registry",
+        "find_preset": ".presets",
+        "load_codec": "loading",
+        "presets": ".presets",
+        "register_codec": "registry",
+    },
+)

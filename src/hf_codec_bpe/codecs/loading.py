@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedConfig
 
 from ..errors import CodecError, CodecNotFoundError
-from ..presets import find_preset, similar_presets
+from ..presets import Preset, find_preset, similar_presets
 from .base import AudioCodec
 from .registry import codec_class
 
@@ -67,8 +67,10 @@ def load_codec(
         "subfolder": subfolder,
     }
     folder = Path(place, subfolder)
-    if folder.is_dir() and not (folder / "config.json").exists():
+    if os.path.isdir(place) and not (folder / "config.json").exists():
         raise CodecNotFoundError(f"{folder} holds no codec: it has no config.json.")
+    if preset and preset.files:
+        return _load_original(preset, where, num_codebooks, bandwidth, device, dtype)
     try:
         config = AutoConfig.from_pretrained(place, trust_remote_code=False, **where)
         family = codec_class(config.model_type)
@@ -81,14 +83,36 @@ def load_codec(
             raise
         raise CodecError(f"{name} cannot be loaded as a codec: {error}") from error
     on_hub = not os.path.isdir(place)
-    return family(
-        model.to(device) if device is not None else model,
+    codec = family(
+        model,
         feature_extractor,
         num_codebooks=num_codebooks,
         bandwidth=bandwidth,
         name_or_path=place if on_hub else None,
         revision=getattr(config, "_commit_hash", None) if on_hub else None,
     )
+    return codec if device is None else codec.to(device)
+
+
+def _load_original(
+    preset: Preset,
+    where: dict[str, Any],
+    num_codebooks: int | None,
+    bandwidth: float | None,
+    device: str | torch.device | None,
+    dtype: str | torch.dtype | None,
+) -> AudioCodec:
+    """A codec whose authors' files are converted into the cache on first use."""
+    from .originals import convert_from_hub
+
+    access = {key: value for key, value in where.items() if key != "subfolder"}
+    folder, commit = convert_from_hub(preset.hub_id, preset.files, family=preset.family, **access)
+    codec = load_codec(
+        folder, num_codebooks=num_codebooks, bandwidth=bandwidth, device=device, dtype=dtype
+    )
+    # The preset's name, because one repository may hold the originals of several codecs.
+    codec.name_or_path, codec.revision = preset.name, commit
+    return codec
 
 
 def _load_model(

@@ -1,7 +1,8 @@
-"""Which class speaks for which `model_type`."""
+"""Which class speaks for which family."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import CodecError
@@ -9,8 +10,23 @@ from ..errors import CodecError
 if TYPE_CHECKING:
     from .base import AudioCodec
 
-__all__ = ["codec_class", "families", "register_codec"]
+__all__ = ["OWN_PREFIX", "codec_class", "families", "register_codec"]
 
+OWN_PREFIX = "codec_bpe_"
+"""In front of the `model_type` of this package's own models, which is then no name that
+Transformers could ever give to a model of its own."""
+
+_BUILT_IN = {
+    "dac": "dac:DacCodec",
+    "encodec": "encodec:EncodecCodec",
+    "higgs_audio_v2_tokenizer": "xcodec:HiggsAudioV2TokenizerCodec",
+    "mimi": "mimi:MimiCodec",
+    "neucodec": "xcodec2:NeuCodecCodec",
+    "simvq": "simvq.codec:SimVQCodec",
+    "wavtokenizer": "wavtokenizer.codec:WavTokenizerCodec",
+    "xcodec": "xcodec:XcodecCodec",
+    "xcodec2": "xcodec2:Xcodec2Codec",
+}
 _CLASSES: dict[str, type[AudioCodec]] = {}
 
 CodecClass = TypeVar("CodecClass", bound="type[AudioCodec]")
@@ -31,14 +47,19 @@ def codec_class(model_type: str) -> type[AudioCodec]:
     Raises:
         CodecError: No family of that name; lists those there are.
     """
-    if model_type not in _CLASSES:
+    family = model_type.removeprefix(OWN_PREFIX)
+    if family in _CLASSES:
+        return _CLASSES[family]
+    if family not in _BUILT_IN:
         raise CodecError(
             f"model_type={model_type!r} is no codec family that is known here: "
             f"{', '.join(families())}. register_codec adds one."
         )
-    return _CLASSES[model_type]
+    module, name = _BUILT_IN[family].split(":")
+    built_in: type[AudioCodec] = getattr(import_module(f".{module}", __package__), name)
+    return built_in
 
 
 def families() -> list[str]:
-    """All `model_type`s that `load_codec` understands."""
-    return sorted(_CLASSES)
+    """All families that `load_codec` understands."""
+    return sorted({*_BUILT_IN, *_CLASSES})

@@ -1,0 +1,183 @@
+"""The files that a codec's authors published, to a folder that `load_codec` reads.
+
+Each family's `conversion.py` has the two functions that are needed of it: `is_checkpoint(tensors)`
+tells its checkpoints from others', `convert_files(files, **options)` makes its model of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from huggingface_hub import cached_assets_path, hf_hub_download
+from huggingface_hub.errors import HFValidationError
+
+from ..errors import CodecError, CodecNotFoundError
+from .base import AudioCodec
+from .converting import read_checkpoint
+from .registry import codec_class
+
+__all__ = ["Converted", "convert_files", "convert_from_hub", "download_files", "write_codec"]
+
+FAMILIES = ("simvq", "wavtokenizer")
+LAYOUT = 1
+"""Raise it when conversion changes: older results in the cache are then not used any more."""
+
+
+class Downloaded(NamedTuple):
+    """A file of a Hub repository, and the commit that it is of."""
+
+    path: Path
+    revision: str
+
+
+class Converted(NamedTuple):
+    """A folder that `load_codec` reads, and the commit that its original is of."""
+
+    folder: Path
+    revision: str
+
+
+def convert_files(
+    files: Mapping[str, str | os.PathLike[str]], *, family: str | None = None, **options: Any
+) -> AudioCodec:
+    """Makes a codec of an original's files.
+
+    Args:
+        files: Paths by role: `checkpoint`, and for some `config`.
+        family: Which codec it is; by default the checkpoint tells.
+        options: What the family's converter takes, such as `ema=True` for SimVQ.
+
+    Raises:
+        CodecNotFoundError: A file is not there.
+        CodecError: A file is damaged, unsafe, of no known family, or does not fit the family.
+    """
+    family = family or _family_of(files["checkpoint"])
+    if family not in FAMILIES:
+        raise CodecError(
+            f"Originals of the family {family!r} cannot be converted: {', '.join(FAMILIES)} can."
+        )
+    model = _converter(family).convert_files(files, **options)
+    return codec_class(family)(model)
+
+
+def convert_from_hub(
+    hub_id: str,
+    files: Mapping[str, str],
+    *,
+    family: str | None = None,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    local_files_only: bool = False,
+    **options: Any,
+) -> Converted:
+    """Converts an original of the Hub once, into the Hugging Face cache.
+
+    The folder appears there whole or not at all, so that processes may do this side by side.
+
+    Args:
+        hub_id: The repository.
+        files: Names of files there by role, or `repository:name` for another repository.
+        family: Which codec it is; by default the checkpoint tells.
+        revision: A branch, tag or commit hash of `hub_id`.
+        token: A Hub token for private repositories.
+        cache_dir: Where the Hub's files are cached; its folder `assets` then gets the result.
+        local_files_only: Use only what is in the cache.
+        options: What the family's converter takes.
+
+    Raises:
+        CodecNotFoundError: A file that is not there or cannot be reached.
+        CodecError: As `convert_files`.
+    """
+    access = {"token": token, "cache_dir": cache_dir, "local_files_only": local_files_only}
+    found = download_files(hub_id, files, revision=revision, **access)
+    folder = _cache_folder(hub_id, files, found, options, cache_dir)
+    if not folder.is_dir():
+        paths = {role: file.path for role, file in found.items()}
+        write_codec(convert_files(paths, family=family, **options), folder)
+    return Converted(folder, found["checkpoint"].revision)
+
+
+def download_files(
+    hub_id: str, files: Mapping[str, str], *, revision: str | None = None, **access: Any
+) -> dict[str, Downloaded]:
+    """Gets files of the Hub into its cache; see `convert_from_hub`.
+
+    Raises:
+        CodecNotFoundError: A file that is not there or cannot be reached.
+    """
+    found = {}
+    for role, name in files.items():
+        repository, _, file = name.rpartition(":")
+        at = revision if not repository else None
+        found[role] = _download(repository or hub_id, file, at, access)
+    return found
+
+
+def _download(
+    repository: str, file: str, revision: str | None, access: Mapping[str, Any]
+) -> Downloaded:
+    try:
+        path = hf_hub_download(repository, file, revision=revision, **access)
+    except (OSError, HFValidationError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise CodecNotFoundError(
+            f"The file {file} of {repository} cannot be had from the Hub or the cache: check the "
+            f"names, the revision and the connection. ({reason})"
+        ) from error
+    # The cache keeps files under snapshots/<commit>/.
+    return Downloaded(Path(path), Path(path).parents[file.count("/")].name)
+
+
+def write_codec(codec: AudioCodec, folder: Path) -> None:
+    """Writes a codec's folder, whole or not at all.
+
+    If another process has written it meanwhile, that one stays.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".writing-") as scratch:
+        part = Path(scratch, folder.name)
+        codec.save_pretrained(part)
+        try:
+            part.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+
+
+def _cache_folder(
+    hub_id: str,
+    files: Mapping[str, str],
+    found: Mapping[str, Downloaded],
+    options: Mapping[str, Any],
+    cache_dir: str | os.PathLike[str] | None,
+) -> Path:
+    """A folder for exactly these files at these commits, converted with these options."""
+    revisions = {role: (files[role], file.revision) for role, file in found.items()}
+    identity = json.dumps([LAYOUT, revisions, dict(options)], sort_keys=True)
+    digest = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
+    assets = None if cache_dir is None else Path(cache_dir, "assets")
+    parent = cached_assets_path("hf_codec_bpe", hub_id, "converted", assets_dir=assets)
+    return parent / f"{files['checkpoint'].replace('/', '--').replace(':', '--')}--{digest}"
+
+
+def _family_of(checkpoint: str | os.PathLike[str]) -> str:
+    tensors = read_checkpoint(checkpoint)
+    for family in FAMILIES:
+        if _converter(family).is_checkpoint(tensors):
+            return family
+    raise CodecError(
+        f"{os.fspath(checkpoint)} is no checkpoint of a known family ({', '.join(FAMILIES)}): its "
+        f"weights have names like {next(iter(tensors))}."
+    )
+
+
+def _converter(family: str) -> Any:
+    return import_module(f".{family}.conversion", __package__)
