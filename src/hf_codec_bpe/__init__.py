@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from .processing_codec_bpe import CodecBPEProcessor
     from .tokenization_codec_bpe import CodecBPETokenizer
     from .training import train_tokenizer
+    from .vocabulary.alphabets import alphabets_of, move_alphabet
+    from .vocabulary.model import extend_model
+    from .vocabulary.tokenizer import extend_tokenizer
 
 __all__ = [
     "AudioCodec",
@@ -40,10 +43,14 @@ __all__ = [
     "CodecBPETokenizer",
     "CodesFolder",
     "__version__",
+    "alphabets_of",
     "chars_to_codes",
     "codes_to_chars",
     "demo_repo",
+    "extend_model",
+    "extend_tokenizer",
     "load_codec",
+    "move_alphabet",
     "register_codec",
     "train_tokenizer",
 ]
@@ -55,10 +62,14 @@ _MODULES = {
     "CodecBPEProcessor": "processing_codec_bpe",
     "CodecBPETokenizer": "tokenization_codec_bpe",
     "CodesFolder": "codes_folder",
+    "alphabets_of": "vocabulary.alphabets",
     "chars_to_codes": "compat",
     "codes_to_chars": "compat",
     "demo_repo": "demo",
+    "extend_model": "vocabulary.model",
+    "extend_tokenizer": "vocabulary.tokenizer",
     "load_codec": "codecs",
+    "move_alphabet": "vocabulary.alphabets",
     "register_codec": "codecs",
     "train_tokenizer": "training",
 }

@@ -9,7 +9,7 @@ import typer
 
 from .. import __version__
 from ..errors import CodecBPEError
-from . import decode, demo, encode, presets, train
+from . import convert, decode, demo, encode, extend, presets, train
 
 __all__ = ["app", "main"]
 
@@ -25,7 +25,9 @@ app.command()(demo.demo)
 app.command()(encode.encode)
 app.command()(decode.decode)
 app.command()(train.train)
+app.command()(extend.extend)
 app.command()(presets.presets)
+app.command()(convert.convert)
 
 
 def _print_version(asked: bool) -> None:
@@ -51,7 +53,7 @@ def main() -> None:
     """Runs the command line; an error is one sentence and a next step, with exit code 1."""
     try:
         app()
-    except CodecBPEError as error:
+    except (CodecBPEError, OSError) as error:
         if "--debug" in sys.argv:
             raise
         typer.echo(f"Error: {error}", err=True)

@@ -1,0 +1,124 @@
+"""`hf-codec-bpe extend`: a language model's vocabulary and a codec's, together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import TokenizerError
+
+__all__ = ["extend"]
+
+
+class Initialisation(str, Enum):
+    """Where new embeddings start; see `extend_model`."""
+
+    composition = "composition"
+    mean = "mean"
+    normal = "normal"
+
+
+def extend(
+    base: Annotated[str, typer.Argument(help="A language model: a Hub id or a folder.")],
+    codec_tokenizer: Annotated[
+        str, typer.Argument(help="A codec's tokenizer: a Hub id or a folder, train's for example.")
+    ],
+    out: Annotated[Path, typer.Argument(help="The folder to write, which must be new or empty.")],
+    model: Annotated[
+        bool, typer.Option("--model", help="Extend and save the model too, not only its tokenizer.")
+    ] = False,
+    initialisation: Annotated[
+        Initialisation, typer.Option(help="Where new embeddings start.")
+    ] = Initialisation.composition,
+    pad_to_multiple_of: Annotated[
+        int, typer.Option(help="Round the number of embeddings up to a multiple.", min=1)
+    ] = 64,
+    seed: Annotated[int, typer.Option(help="The seed of new embeddings.")] = 0,
+    audio_token: Annotated[str, typer.Option(help="Stands for a clip in a text.")] = "<|audio|>",
+    audio_start_token: Annotated[
+        str, typer.Option(help="Comes before audio; '' for none.")
+    ] = "<|audio_start|>",
+    audio_end_token: Annotated[
+        str, typer.Option(help="Comes after audio; '' for none.")
+    ] = "<|audio_end|>",
+    codebook_sizes: Annotated[
+        str | None,
+        typer.Option(help="For codec-bpe's tokenizers: the codebooks, such as 1024,1024."),
+    ] = None,
+    unicode_offset: Annotated[
+        str, typer.Option(help="For codec-bpe's tokenizers: the first character's code point.")
+    ] = "0x4E00",
+) -> None:
+    """Extend a language model's vocabulary with a codec's.
+
+    Text keeps its ids, and audio gets exactly the codec tokenizer's.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from ..tokenization_codec_bpe import CodecBPETokenizer
+    from ..vocabulary.tokenizer import extend_tokenizer
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise TokenizerError(f"{out} is there already and not an empty folder: choose another.")
+    alphabet = _alphabet_options(codebook_sizes, unicode_offset)
+    codec = _loaded(CodecBPETokenizer.from_pretrained, codec_tokenizer, **alphabet)
+    tokenizer = extend_tokenizer(
+        _loaded(AutoTokenizer.from_pretrained, base),
+        codec,
+        audio_token=audio_token,
+        audio_start_token=audio_start_token or None,
+        audio_end_token=audio_end_token or None,
+    )
+    parts = [tokenizer]
+    if model:
+        from ..vocabulary.model import extend_model
+
+        language_model = _loaded(AutoModelForCausalLM.from_pretrained, base, dtype="auto")
+        extend_model(
+            language_model,
+            tokenizer,
+            initialisation=initialisation.value,
+            pad_to_multiple_of=pad_to_multiple_of,
+            seed=seed,
+        )
+        parts.append(language_model)
+    _save_all(parts, out)
+    first_id = tokenizer.init_kwargs["codec_vocabularies"][-1]["first_id"]
+    typer.echo(f"A tokenizer of {len(tokenizer)} tokens, new ones from id {first_id} on: {out}")
+
+
+def _alphabet_options(codebook_sizes: str | None, unicode_offset: str) -> dict[str, Any]:
+    if codebook_sizes is None:
+        return {}
+    try:
+        sizes = [int(size) for size in codebook_sizes.split(",")]
+        return {"codebook_sizes": sizes, "unicode_offset": int(unicode_offset, 0)}
+    except ValueError as error:
+        raise TokenizerError(
+            f"--codebook-sizes {codebook_sizes} --unicode-offset {unicode_offset} are no numbers: "
+            "write them as 1024,1024 and 0x4E00."
+        ) from error
+
+
+def _loaded(load: Callable[..., Any], name: str, **options: Any) -> Any:
+    try:
+        return load(name, **options)
+    except (OSError, ValueError, KeyError) as error:
+        raise TokenizerError(f"{name} could not be loaded: {error}") from error
+
+
+def _save_all(parts: list[Any], out: Path) -> None:
+    """Saves everything into one folder, which appears when all of it is there."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
+        folder = Path(temporary, out.name)
+        for part in parts:
+            part.save_pretrained(folder)
+        if out.exists():
+            out.rmdir()
+        folder.rename(out)
