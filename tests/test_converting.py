@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from hf_codec_bpe import load_codec
+from hf_codec_bpe import CodecBPEProcessor, load_codec, train_tokenizer
 from hf_codec_bpe.cli import main
-from hf_codec_bpe.codecs import SimVQCodec, WavTokenizerCodec, originals
+from hf_codec_bpe.codecs import SimVQCodec, WavTokenizerCodec, loading, originals
 from hf_codec_bpe.codecs.converting import read_checkpoint
 from hf_codec_bpe.codecs.originals import convert_files, convert_from_hub
 from hf_codec_bpe.errors import CodecError, CodecNotFoundError
+from hf_codec_bpe.presets import presets
 
 from .golden_cases import Golden
 from .test_simvq import with_averages
@@ -211,6 +213,35 @@ def test_an_original_of_the_hub_is_converted_once(
     monkeypatch.setattr(originals, "convert_files", None)
     pinned = convert_from_hub("somebody/codecs", files, revision=COMMITS[0], cache_dir=hub.cache)
     assert pinned == first
+
+
+def test_a_preset_is_converted_by_loading_it_and_pinned_by_its_commit(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    preset = replace(
+        presets()["simvq_4k"], hub_id="somebody/codecs", files={"checkpoint": "model.ckpt"}
+    )
+    monkeypatch.setattr(loading, "find_preset", {"simvq_4k": preset}.get)
+    codec = load_codec("simvq_4k", cache_dir=hub.cache)
+    assert isinstance(codec, SimVQCodec)
+    assert (codec.pin.name_or_path, codec.pin.revision) == ("simvq_4k", COMMITS[0])
+
+    clip = speech_like(6_000)
+    tokenizer = train_tokenizer(
+        codec.encode([clip]), codebook_sizes=codec.codebook_sizes, vocab_size=5_000
+    )
+    processor = CodecBPEProcessor.from_codec(codec, tokenizer)
+    processor.save_pretrained(tmp_path / "processor")
+    assert not (tmp_path / "processor" / "codec").exists()
+    hub.main = COMMITS[1]  # the authors go on, the processor stays
+    monkeypatch.setattr(originals, "convert_files", None)
+    loaded = CodecBPEProcessor.from_pretrained(tmp_path / "processor", cache_dir=hub.cache)
+    assert (
+        loaded(audio=clip, sampling_rate=24_000)["input_ids"]
+        == processor(audio=clip, sampling_rate=24_000)["input_ids"]
+    )
+    with pytest.raises(CodecNotFoundError, match="cannot be had from the Hub"):
+        load_codec("simvq_4k", revision="c" * 40, cache_dir=hub.cache)
 
 
 def test_a_conversion_that_fails_leaves_nothing(hub: Hub) -> None:
