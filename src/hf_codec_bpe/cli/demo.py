@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .options import hide_loading_bars
+
 if TYPE_CHECKING:
     from ..demo.round_trip import RoundTrip
 
@@ -34,6 +36,7 @@ def demo(
     from ..demo.round_trip import round_trip
     from ..processing_codec_bpe import CodecBPEProcessor
 
+    hide_loading_bars()
     place = demo_repo() if processor == "demo" else processor
     result = round_trip(CodecBPEProcessor.from_pretrained(place), audio or demo_clip(), out)
     typer.echo(json.dumps(result.to_dict(), indent=2) if as_json else _report(result))

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from ..codecs import AudioCodec
 
-__all__ = ["Bandwidth", "CodecName", "Device", "NumCodebooks", "open_codec"]
+__all__ = ["Bandwidth", "CodecName", "Device", "NumCodebooks", "hide_loading_bars", "open_codec"]
 
 CodecName: TypeAlias = Annotated[
     str,
@@ -33,6 +33,13 @@ Device: TypeAlias = Annotated[
 ]
 
 
+def hide_loading_bars() -> None:
+    """Transformers shows a bar for every model it loads: here they would only flicker."""
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+
+
 def open_codec(
     name: str, num_codebooks: int | None, device: str, bandwidth: float | None = None
 ) -> AudioCodec:
@@ -41,5 +48,6 @@ def open_codec(
     from ..codecs.pin import CODEC_FOLDER
     from ..demo import demo_repo
 
+    hide_loading_bars()
     place: str | Path = demo_repo() / CODEC_FOLDER if name == "demo" else name
     return load_codec(place, num_codebooks=num_codebooks, bandwidth=bandwidth, device=device)

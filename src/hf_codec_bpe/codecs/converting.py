@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, TypeAlias, TypeVar
 
 import torch
@@ -46,7 +46,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> StateDict:
         raise CodecNotFoundError(f"There is no checkpoint {file}: check the path.")
     try:
         content = _read(file)
-    except pickle.UnpicklingError as error:
+    except UnpicklingError as error:
         raise CodecError(
             f"{file} is a pickle that is not a plain state dict, or no pickle at all. It could run "
             "any code, so it was refused and nothing in it was run. Ask its author for the "
