@@ -7,6 +7,8 @@ import json
 import math
 import pickle
 import shutil
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -533,6 +535,23 @@ def test_several_processes_map_alike(saved: Path, clips: list[np.ndarray], tmp_p
     loaded = AutoProcessor.from_pretrained(saved)
     expected = loaded(audio=paths)["input_ids"]  # the parent has used its codec's threads
     assert dataset.map(loaded, num_proc=2)["input_ids"][:] == expected
+
+
+def test_a_forked_process_does_not_wait_for_its_parents_threads(saved: Path) -> None:
+    code = (
+        "import os, sys, numpy as np, torch, hf_codec_bpe\n"
+        "from transformers import AutoProcessor\n"
+        "torch.set_num_threads(2)\n"
+        f"processor = AutoProcessor.from_pretrained({str(saved)!r})\n"
+        "clip = np.sin(np.arange(200_000) / 20).astype(np.float32)\n"
+        f"call = lambda: processor(audio=clip, sampling_rate={RATE})['input_ids']\n"
+        "expected = call()\n"
+        "if os.fork() == 0:\n"
+        "    os._exit(call() != expected)\n"
+        "sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], timeout=120, check=False)
+    assert done.returncode == 0
 
 
 # Bad input.
