@@ -19,7 +19,7 @@ from urllib.request import urlopen
 import numpy as np
 import numpy.typing as npt
 
-from .errors import AudioError, AudioFileError, AudioNotFoundError, SamplingRateError
+from .errors import AudioError, AudioFileError, AudioNotFoundError, SamplingRateError, first_line
 
 __all__ = ["Sound", "Waveform", "as_samples", "checked_rate", "decoded"]
 
@@ -64,7 +64,7 @@ def _decoded_decoder(decoder: Any) -> Sound:
     try:
         samples = decoder.get_all_samples()
     except RuntimeError as error:
-        raise AudioFileError(f"The audio cannot be decoded: {_first_line(error)}") from error
+        raise AudioFileError(f"The audio cannot be decoded: {first_line(error)}") from error
     return Sound(as_samples(samples.data), int(samples.sample_rate))
 
 
@@ -101,7 +101,7 @@ def _decoded_file(file: Any, name: str) -> Sound:
             cut_off = len(samples) < sound.frames or _is_cut_off(sound, file)
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
         raise AudioFileError(
-            f"{name} cannot be decoded ({_first_line(error)}): it must be a whole audio file that "
+            f"{name} cannot be decoded ({first_line(error)}): it must be a whole audio file that "
             "libsndfile reads, such as wav, flac, ogg, opus or mp3."
         ) from error
     if cut_off:
@@ -144,7 +144,7 @@ def _fetch(url: str) -> bytes:
         with fsspec.open(url, "rb") as file:
             return file.read()
     except (OSError, ValueError, ImportError, HTTPException) as error:
-        raise AudioNotFoundError(f"{url} cannot be fetched: {_first_line(error)}") from error
+        raise AudioNotFoundError(f"{url} cannot be fetched: {first_line(error)}") from error
 
 
 def as_samples(audio: Any) -> Waveform:
@@ -192,7 +192,3 @@ def checked_rate(rate: Any) -> int:
     ):
         raise SamplingRateError(f"sampling_rate={rate!r} is no rate: pass a whole number of Hz.")
     return int(float(rate))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -23,6 +23,7 @@ __all__ = [
     "SamplingRateError",
     "TokenizerError",
     "TrainingError",
+    "first_line",
 ]
 
 
@@ -91,3 +92,8 @@ class ProcessorNotFoundError(ProcessorError, FileNotFoundError):
 
 class MissingDependencyError(CodecBPEError, ImportError):
     """A feature whose optional dependency is not installed."""
+
+
+def first_line(error: Exception) -> str:
+    """What another library's error says, short enough to quote in one of ours."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -28,13 +28,16 @@ from .errors import (
     ProcessorError,
     ProcessorNotFoundError,
     TokenizerError,
+    first_line,
 )
 from .processing_inputs import (
     TEXT_OPTIONS,
-    as_list,
     audio_parts,
+    check_placeholders,
     checked_texts,
+    fill_placeholders,
     is_batch,
+    read_example,
     split_options,
 )
 from .tokenization_codec_bpe import CodecBPETokenizer
@@ -96,7 +99,7 @@ class CodecBPEProcessor(ProcessorMixin):
         self.chunk_seconds = chunk_seconds
         self.context_seconds = context_seconds
         _check_tokenizer(tokenizer, [audio_start_token, audio_end_token])
-        self._codec = _lazy(codec, tokenizer)
+        self._codec = LazyCodec.of(codec, num_codebooks=tokenizer.alphabet.num_codebooks)
         if self._codec.pin is not None:
             _check_fit(self._codec.pin, tokenizer, feature_extractor)
 
@@ -125,7 +128,7 @@ class CodecBPEProcessor(ProcessorMixin):
         except (OSError, ValueError) as error:
             raise ProcessorNotFoundError(
                 f"There is no whole processor at {name}: it must be a folder that save_pretrained "
-                f"wrote, or a Hub repository. ({_first_line(error)})"
+                f"wrote, or a Hub repository. ({first_line(error)})"
             ) from error
         access = ("revision", "token", "cache_dir", "local_files_only", "subfolder")
         processor._codec.source = {
@@ -221,7 +224,14 @@ class CodecBPEProcessor(ProcessorMixin):
         texts = [self.audio_token] * len(clips) if texts is None else texts
         if not texts:
             raise ProcessorError("There is nothing to process: pass audio, text, or both.")
-        filled = self._fill(texts, self._audio_texts(clips, audio_options["batch_size"]))
+        if any(re.search(f"[{self.tokenizer.alphabet.character_class}]", text) for text in texts):
+            raise ProcessorError(
+                "The text holds characters that stand for audio codes: take them out, and pass "
+                f"audio as audio=, with {self.audio_token} in its place."
+            )
+        check_placeholders(texts, self.audio_token, len(clips))
+        audio_texts = self._audio_texts(clips, audio_options["batch_size"])
+        filled = fill_placeholders(texts, self.audio_token, audio_texts)
         return BatchFeature(dict(self.tokenizer(filled, **text_options)))
 
     def decode_audio(
@@ -368,60 +378,12 @@ class CodecBPEProcessor(ProcessorMixin):
         start, end = self.audio_start_token or "", self.audio_end_token or ""
         return [f"{start}{self.tokenizer.alphabet.to_text(clip)}{end}" for clip in codes]
 
-    def _fill(self, texts: list[str], audio_texts: list[str]) -> list[str]:
-        """Puts the clips' characters where `audio_token` stands for them."""
-        wanted = sum(text.count(self.audio_token) for text in texts)
-        if wanted != len(audio_texts):
-            raise ProcessorError(
-                f"The text has {wanted} {self.audio_token} placeholder(s), but {len(audio_texts)} "
-                "clip(s) were given: there must be one for each."
-            )
-        if any(re.search(f"[{self.tokenizer.alphabet.character_class}]", text) for text in texts):
-            raise ProcessorError(
-                "The text holds characters that stand for audio codes: take them out, and pass "
-                f"audio as audio=, with {self.audio_token} in its place."
-            )
-        filler = iter(audio_texts)
-        filled = []
-        for text in texts:
-            first, *rest = text.split(self.audio_token)
-            filled.append(first + "".join(next(filler) + part for part in rest))
-        return filled
-
     def _process_example(self, example: Mapping[str, Any], options: dict[str, Any]) -> BatchFeature:
-        if "audio" not in example:
-            raise ProcessorError(
-                f"The example has the columns {sorted(example)}, but none named 'audio': rename "
-                "one with dataset.rename_column(name, 'audio')."
-            )
-        audio = example["audio"]
-        # datasets says which it is, unless the dataset has a format.
-        kind = type(example).__name__
-        batched = kind == "LazyBatch" or (kind != "LazyRow" and is_batch(audio))
-        if getattr(audio, "ndim", 1) == 2:
-            raise ProcessorError(
-                f"An array of shape {list(audio.shape)} may be a batch of clips or the channels of "
-                "one: map dataset.with_format(None), or pass audio=."
-            )
-        text = example.get("text")
-        if not any(self.audio_token in str(part) for part in as_list(text or [])):
-            text = None
-        features = self(text=text, audio=list(audio) if batched else [audio], **options)
+        clips, text, batched = read_example(example, self.audio_token)
+        features = self(text=text, audio=clips, **options)
         if batched or options["per_channel"] or options.get("return_tensors"):
             return features
         return BatchFeature({key: value[0] for key, value in features.items()})
-
-
-def _lazy(codec: Any, tokenizer: CodecBPETokenizer) -> LazyCodec:
-    if codec is None or isinstance(codec, CodecPin):
-        return LazyCodec(codec)
-    if isinstance(codec, Mapping):
-        return LazyCodec(CodecPin.from_dict(codec))
-    if isinstance(codec, (str, os.PathLike)):
-        from .codecs import load_codec
-
-        codec = load_codec(codec, num_codebooks=tokenizer.alphabet.num_codebooks)
-    return LazyCodec(codec.pin, codec)
 
 
 def _check_tokenizer(tokenizer: Any, tokens: Sequence[str | None]) -> None:
@@ -451,7 +413,3 @@ def _check_fit(pin: CodecPin, tokenizer: CodecBPETokenizer, feature_extractor: A
             f"{list(pin.codebook_sizes)}: load the codec with num_codebooks={len(sizes)}, or train "
             "a tokenizer for it."
         )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from ..errors import CodecError, CodecNotFoundError
+from ..errors import CodecError, CodecNotFoundError, first_line
 
 __all__ = ["StateDict", "as_float32", "load_strictly", "read_checkpoint", "without"]
 
@@ -50,12 +50,12 @@ def read_checkpoint(path: str | os.PathLike[str]) -> StateDict:
         raise CodecError(
             f"{file} is a pickle that is not a plain state dict, or no pickle at all. It could run "
             "any code, so it was refused and nothing in it was run. Ask its author for the "
-            f"weights alone. ({_first_line(error)})"
+            f"weights alone. ({first_line(error)})"
         ) from error
     except (RuntimeError, EOFError, ValueError, OSError, SafetensorError) as error:
         raise CodecError(
             f"{file} is no whole checkpoint: it is damaged, cut short, or of a kind older than "
-            f"PyTorch 1.6. Download it again. ({_first_line(error)})"
+            f"PyTorch 1.6. Download it again. ({first_line(error)})"
         ) from error
     return _state_dict(file, content)
 
@@ -139,7 +139,3 @@ def listed(names: Iterable[str]) -> str:
     ordered = sorted(names)
     more = f" and {len(ordered) - SHOWN} more" if len(ordered) > SHOWN else ""
     return ", ".join(ordered[:SHOWN]) + more
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -28,6 +28,7 @@ __all__ = [
     "checked_waveform",
     "encode_clips",
     "encode_window",
+    "no_codes",
     "window_samples",
 ]
 
@@ -41,7 +42,7 @@ def encode_clips(
 ) -> list[Codes]:
     """Clips `[S]` to codes `[K, T]`; `chunk` and `context` in samples."""
     windows = plan([len(clip) for clip in clips], chunk, context)
-    parts = [_no_codes(codec)] * len(windows)
+    parts = [no_codes(codec)] * len(windows)
     for length, members in batches(windows, codec.padded_length, codec.max_batch_size(batch_size)):
         if codec.num_frames(length) == 0:
             continue
@@ -57,7 +58,7 @@ def encode_clips(
 def encode_window(codec: AudioCodec, samples: Waveform, context: int) -> Codes:
     """Codes `[K, T]` of samples `[S]`, without those of the first `context` samples."""
     if codec.num_frames(len(samples)) == 0:
-        return _no_codes(codec)
+        return no_codes(codec)
     padded = np.pad(samples, (0, codec.padded_length(len(samples)) - len(samples)))
     return _kept(codec, _run(codec, padded[None])[0], len(samples), context)
 
@@ -157,7 +158,8 @@ def _kept(codec: AudioCodec, codes: Codes, num_samples: int, context: int) -> Co
     return codes[:, -(-context // codec.hop_length) : codec.num_frames(num_samples)]
 
 
-def _no_codes(codec: AudioCodec) -> Codes:
+def no_codes(codec: AudioCodec) -> Codes:
+    """Codes `[K, 0]`."""
     return np.zeros((codec.num_codebooks, 0), dtype=np.int64)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,22 @@ class LazyCodec:
         """How the processor itself was loaded: `name_or_path`, `revision`, `token`..."""
         self.device: str | torch.device | None = None
         self._codec = codec
+
+    @classmethod
+    def of(cls, codec: Any, num_codebooks: int) -> LazyCodec:
+        """From whatever a processor is given: a codec, a pin, a pin's values, a name, or `None`.
+
+        A name is loaded now, with so many codebooks.
+        """
+        if codec is None or isinstance(codec, CodecPin):
+            return cls(codec)
+        if isinstance(codec, Mapping):
+            return cls(CodecPin.from_dict(codec))
+        if isinstance(codec, (str, os.PathLike)):
+            from .loading import load_codec
+
+            codec = load_codec(codec, num_codebooks=num_codebooks)
+        return cls(codec.pin, codec)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_codec": None}

@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedConfig
 
-from ..errors import CodecError, CodecNotFoundError
+from ..errors import CodecError, CodecNotFoundError, first_line
 from ..presets import Preset, find_preset, similar_presets
 from .base import AudioCodec
 from .registry import codec_class
@@ -146,9 +146,8 @@ def _load_feature_extractor(place: str, where: dict[str, Any]) -> Any:
 def _not_found(name: str, error: OSError) -> str:
     similar = similar_presets(name)
     hint = f" Did you mean the preset {' or '.join(similar)}?" if similar else ""
-    reason = str(error).strip().splitlines()[0]
     return (
         f"There is no codec {name!r}: it is neither a preset (hf-codec-bpe presets lists them), "
         "nor a folder with a config.json, nor a Hub repository that can be reached."
-        f"{hint} ({reason})"
+        f"{hint} ({first_line(error)})"
     )

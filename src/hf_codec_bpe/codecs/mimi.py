@@ -11,7 +11,7 @@ from transformers import EncodecFeatureExtractor
 from ..audio import Waveform
 from ..errors import CodecError
 from .base import AudioCodec
-from .encoding import Codes
+from .encoding import Codes, no_codes
 from .streaming import CodecStream
 
 __all__ = ["MimiCodec", "MimiStream"]
@@ -85,4 +85,4 @@ class MimiStream(CodecStream):
         return output.audio_codes[0].cpu().numpy()
 
     def _flush(self) -> Codes:
-        return self._no_codes()
+        return no_codes(self.codec)

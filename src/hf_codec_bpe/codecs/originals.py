@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from huggingface_hub import cached_assets_path, hf_hub_download
 from huggingface_hub.errors import HFValidationError
 
-from ..errors import CodecError, CodecNotFoundError
+from ..errors import CodecError, CodecNotFoundError, first_line
 from .base import AudioCodec
 from .converting import read_checkpoint
 from .registry import codec_class
@@ -127,10 +127,9 @@ def _download(
     try:
         path = hf_hub_download(repository, file, revision=revision, **access)
     except (OSError, HFValidationError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise CodecNotFoundError(
             f"The file {file} of {repository} cannot be had from the Hub or the cache: check the "
-            f"names, the revision and the connection. ({reason})"
+            f"names, the revision and the connection. ({first_line(error)})"
         ) from error
     # The cache keeps files under snapshots/<commit>/.
     return Downloaded(Path(path), Path(path).parents[file.count("/")].name)

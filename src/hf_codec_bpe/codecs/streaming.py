@@ -14,7 +14,7 @@ import torch
 
 from ..audio import Waveform
 from ..errors import CodecError
-from .encoding import Codes, checked_waveform, encode_window
+from .encoding import Codes, checked_waveform, encode_window, no_codes
 
 if TYPE_CHECKING:
     from .base import AudioCodec
@@ -73,9 +73,6 @@ class CodecStream(ABC):
     @abstractmethod
     def _flush(self) -> Codes: ...
 
-    def _no_codes(self) -> Codes:
-        return np.zeros((self.codec.num_codebooks, 0), dtype=np.int64)
-
     def _check_open(self) -> None:
         if self._is_over:
             raise CodecError("This stream is over: make a new one for the next clip.")
@@ -103,11 +100,11 @@ class WindowStream(CodecStream):
         chunks = np.split(self._waiting[:complete], range(self.chunk, complete, self.chunk))
         self._waiting = self._waiting[complete:]
         return np.concatenate(
-            [self._no_codes(), *(self._encode(chunk) for chunk in chunks if len(chunk))], axis=1
+            [no_codes(self.codec), *(self._encode(chunk) for chunk in chunks if len(chunk))], axis=1
         )
 
     def _flush(self) -> Codes:
-        return self._encode(self._waiting) if len(self._waiting) else self._no_codes()
+        return self._encode(self._waiting) if len(self._waiting) else no_codes(self.codec)
 
     @torch.inference_mode()
     def _encode(self, chunk: Waveform) -> Codes:
