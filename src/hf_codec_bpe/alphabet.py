@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate
 from typing import Any, Literal, NamedTuple, TypeAlias, overload
 
@@ -102,6 +102,12 @@ class CodebookAlphabet:
 
     def __hash__(self) -> int:
         return hash((self.codebook_sizes, self.unicode_offset, self.skip_noncharacters))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Not the tables: they follow from the rest, and some come with use. An alphabet's pickle,
+        # and so the hash of what holds it, stays the same.
+        make = partial(type(self), skip_noncharacters=self.skip_noncharacters)
+        return make, (self.codebook_sizes, self.unicode_offset)
 
     def __contains__(self, char: str) -> bool:
         return len(char) == 1 and bool(self._positions(char)[0] >= 0)
@@ -250,6 +256,15 @@ class CodebookAlphabet:
             begin_hanging=code_points.to_text(self._code_points[kept[:begin]]),
             end_hanging=code_points.to_text(self._code_points[kept[end:]]),
         )
+
+    def codebooks_of(self, text: str) -> npt.NDArray[np.int64]:
+        """The codebook of each character; -1 for one outside the alphabet.
+
+        Example:
+            >>> CodebookAlphabet([4, 2], unicode_offset=ord("a")).codebooks_of("af?").tolist()
+            [0, 1, -1]
+        """
+        return self._codebooks_of(self._positions(text))
 
     def _strict(self, text: str) -> npt.NDArray[np.int64]:
         positions = self._positions(text)

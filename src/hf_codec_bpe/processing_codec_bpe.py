@@ -8,50 +8,58 @@ Axis letters: C = channels, S = samples, L = tokens.
 
 from __future__ import annotations
 
-import inspect
 import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from transformers import BatchFeature
-from transformers.processing_utils import ProcessorMixin
 
 from . import audio as sound
+from .codec_vocabulary import CodecVocabulary, alphabets_of
 from .codecs.encoding import check_window
 from .codecs.lazy import LazyCodec
-from .codecs.pin import CODEC_FOLDER, CodecPin
+from .codecs.pin import CodecPin
 from .errors import (
-    CodecBPEError,
     CodecMismatchError,
     ProcessorError,
-    ProcessorNotFoundError,
     TokenizerError,
-    first_line,
 )
+from .processing_chat import (
+    Span,
+    as_templates_read,
+    assistant_spans,
+    audio_clips,
+    moved_spans,
+)
+from .processing_features import Labels, tokenized
 from .processing_inputs import (
-    TEXT_OPTIONS,
-    audio_parts,
+    CallOptions,
     check_placeholders,
     checked_texts,
     fill_placeholders,
     is_batch,
+    is_option,
     read_example,
-    split_options,
+    split_by_text,
 )
-from .tokenization_codec_bpe import CodecBPETokenizer
+from .processing_outputs import TextOrCodes, split_output
+from .processing_repository import CodecProcessorMixin
 
 if TYPE_CHECKING:
-    import torch
+    from transformers import PreTrainedTokenizerFast
 
     from .audio import Waveform
     from .codecs import AudioCodec
 
 __all__ = ["CodecBPEProcessor"]
 
+_AUDIO_TOKEN = "<|audio|>"
 
-class CodecBPEProcessor(ProcessorMixin):
+
+class CodecBPEProcessor(CodecProcessorMixin):
     """Audio in, tokens out; tokens in, audio out.
 
     `AutoProcessor.from_pretrained` loads one, `from_codec` makes one:
@@ -64,19 +72,23 @@ class CodecBPEProcessor(ProcessorMixin):
 
     Args:
         feature_extractor: The codec's own.
-        tokenizer: A `CodecBPETokenizer` for the codec's codebooks.
+        tokenizer: A `CodecBPETokenizer` for the codec's codebooks, or a language model's tokenizer
+            that `extend_tokenizer` taught them.
         codec: The codec: an `AudioCodec`; anything that `load_codec` takes, loaded now; the entry
             of a `processor_config.json`, loaded on first use; or `None` for work without audio.
-        audio_token: Stands for a clip in a text.
-        audio_start_token: A token of the vocabulary to put in front of every clip.
-        audio_end_token: A token of the vocabulary to put behind every clip.
+        audio_token: Stands for a clip in a text; by default an extended tokenizer's own.
+        audio_start_token: A token of the vocabulary to put in front of every clip; by default an
+            extended tokenizer's own, and none with a codec's tokenizer.
+        audio_end_token: A token of the vocabulary to put behind every clip; likewise.
         chat_template: See `apply_chat_template`.
         chunk_seconds: Encode in chunks; see `AudioCodec.encode`. Saved, because it changes codes.
         context_seconds: Previous audio that a chunk sees; see `AudioCodec.encode`. Saved likewise.
+        codec_index: Which of the tokenizer's codecs this is, in the order in which they were added;
+            needed only where two have equal codebooks.
 
     Raises:
         CodecMismatchError: The tokenizer was made for other codebooks.
-        TokenizerError: A tokenizer without an alphabet, or without those tokens.
+        TokenizerError: A tokenizer that knows no codec, or lacks those tokens.
     """
 
     def __init__(
@@ -84,87 +96,47 @@ class CodecBPEProcessor(ProcessorMixin):
         feature_extractor: Any,
         tokenizer: Any,
         codec: AudioCodec | CodecPin | Mapping[str, Any] | str | os.PathLike[str] | None = None,
-        audio_token: str = "<|audio|>",
+        audio_token: str = _AUDIO_TOKEN,
         audio_start_token: str | None = None,
         audio_end_token: str | None = None,
         chat_template: str | dict[str, str] | None = None,
         chunk_seconds: float | None = None,
         context_seconds: float = 0.0,
+        codec_index: int | None = None,
     ) -> None:
         super().__init__(feature_extractor, tokenizer, chat_template=chat_template)
+        if audio_token == _AUDIO_TOKEN:
+            audio_token = getattr(tokenizer, "audio_token", None) or audio_token
         self.audio_token = audio_token
-        self.audio_start_token = audio_start_token
-        self.audio_end_token = audio_end_token
+        self.audio_start_token = audio_start_token or getattr(tokenizer, "audio_start_token", None)
+        self.audio_end_token = audio_end_token or getattr(tokenizer, "audio_end_token", None)
         check_window(chunk_seconds, context_seconds)
         self.chunk_seconds = chunk_seconds
         self.context_seconds = context_seconds
-        _check_tokenizer(tokenizer, [audio_start_token, audio_end_token])
-        self._codec = LazyCodec.of(codec, num_codebooks=tokenizer.alphabet.num_codebooks)
+        self.codec_index = codec_index
+        if isinstance(codec, (str, os.PathLike)):
+            alphabet = CodecVocabulary.of(tokenizer, index=codec_index).alphabet
+            self._codec = LazyCodec.of(codec, num_codebooks=alphabet.num_codebooks)
+        else:
+            self._codec = LazyCodec.of(codec)
         if self._codec.pin is not None:
             _check_fit(self._codec.pin, tokenizer, feature_extractor)
+        _check_tokens(tokenizer, self._tokens_around)
+        self._vocabulary = self._find_vocabulary()
 
     @classmethod
     def from_codec(
-        cls, codec: AudioCodec, tokenizer: CodecBPETokenizer, **kwargs: Any
+        cls, codec: AudioCodec, tokenizer: PreTrainedTokenizerFast, **kwargs: Any
     ) -> CodecBPEProcessor:
         """Makes a processor; `kwargs` are those of the class."""
         return cls(codec.feature_extractor, tokenizer, codec=codec, **kwargs)
 
-    @classmethod
-    def from_pretrained(
-        cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs: Any
-    ) -> CodecBPEProcessor:
-        """Loads a processor from the Hub or a folder; its codec waits for its first use.
-
-        Raises:
-            ProcessorNotFoundError: Nothing there, no way to reach it, or files are missing.
-            ProcessorError: What is there does not fit together, or was not made by this package.
-        """
-        name = os.fspath(pretrained_model_name_or_path)
-        try:
-            processor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
-        except CodecBPEError:
-            raise
-        except (OSError, ValueError) as error:
-            raise ProcessorNotFoundError(
-                f"There is no whole processor at {name}: it must be a folder that save_pretrained "
-                f"wrote, or a Hub repository. ({first_line(error)})"
-            ) from error
-        access = ("revision", "token", "cache_dir", "local_files_only", "subfolder")
-        processor._codec.source = {
-            "name_or_path": os.path.abspath(name) if os.path.isdir(name) else name,
-            **{key: kwargs[key] for key in access if kwargs.get(key) is not None},
-        }
-        return processor
-
-    @classmethod
-    def _get_arguments_from_pretrained(cls, *args: Any, **kwargs: Any) -> list[Any]:
-        # What is meant for the processor would otherwise become a setting, or even a special
-        # token, of the tokenizer.
-        own = inspect.signature(cls.__init__).parameters
-        shared = {key: value for key, value in kwargs.items() if key not in own}
-        return super()._get_arguments_from_pretrained(*args, **shared)
-
     @property
-    def codec(self) -> AudioCodec:
-        """The codec, loaded on first use.
-
-        Raises:
-            ProcessorError: The processor was made without one.
-            CodecNotFoundError: It is not where the processor says.
-            CodecMismatchError: It is another one than the processor was made for.
-        """
-        return self._codec.load()
-
-    @property
-    def codec_pin(self) -> CodecPin | None:
-        """What the codec must be, known without loading it; `None` if there is none."""
-        return self._codec.pin
-
-    def to(self, device: str | torch.device) -> CodecBPEProcessor:
-        """Puts the codec on a device, now or when it is loaded; returns the processor."""
-        self._codec.to(device)
-        return self
+    def vocabulary(self) -> CodecVocabulary:
+        """Which of the tokenizer's ids are this codec's audio, and what they stand for."""
+        if self._vocabulary.tokenizer is not self.tokenizer:
+            self._vocabulary = self._find_vocabulary()
+        return self._vocabulary
 
     def __call__(
         self,
@@ -175,11 +147,16 @@ class CodecBPEProcessor(ProcessorMixin):
         resample: bool | None = None,
         per_channel: bool = False,
         batch_size: int = 8,
+        output_labels: Labels = False,
+        whole_frames: bool = True,
         images: None = None,
         videos: None = None,
         **kwargs: Any,
     ) -> BatchFeature:
         """Tokenizes audio, or text with audio in it.
+
+        Text around audio needs a language model's tokenizer, extended with `extend_tokenizer`; a
+        codec's own knows nothing but audio and its special tokens.
 
         Args:
             text: Texts in which `audio_token` stands for one clip each; without text, every clip
@@ -194,6 +171,11 @@ class CodecBPEProcessor(ProcessorMixin):
             per_channel: One sequence per channel; by default channels are mixed down.
             batch_size: How many windows of equal length the codec encodes at once. Never changes
                 ids.
+            output_labels: Also return `labels`, where -100 hides a token from a loss: `True` hides
+                padding; `"audio"` hides text too, and leaves audio with its start and end tokens;
+                `"assistant"` leaves what the assistant says, see `apply_chat_template`.
+            whole_frames: Whether `truncation` leaves whole frames: it then cuts up to some tokens
+                more than it must.
             images: Not supported; accepted as `None` for Transformers' chat templates.
             videos: Not supported; likewise.
             kwargs: Passed on to the tokenizer: `padding`, `truncation`, `return_tensors`... Also,
@@ -210,34 +192,23 @@ class CodecBPEProcessor(ProcessorMixin):
         """
         if images is not None or videos is not None:
             raise ProcessorError("This processor takes text and audio: no images, no videos.")
-        text_options, audio_options = split_options(
-            kwargs,
-            sampling_rate=sampling_rate,
-            resample=resample,
-            per_channel=per_channel,
-            batch_size=batch_size,
+        options = CallOptions.of(
+            {
+                "sampling_rate": sampling_rate,
+                "resample": resample,
+                "per_channel": per_channel,
+                "batch_size": batch_size,
+                "output_labels": output_labels,
+                "whole_frames": whole_frames,
+                **kwargs,
+            }
         )
         if isinstance(text, Mapping):
-            return self._process_example(text, {**text_options, **audio_options})
-        texts = None if text is None else checked_texts(text)
-        clips = self._load(audio, audio_options)
-        texts = [self.audio_token] * len(clips) if texts is None else texts
-        if not texts:
-            raise ProcessorError("There is nothing to process: pass audio, text, or both.")
-        if any(re.search(f"[{self.tokenizer.alphabet.character_class}]", text) for text in texts):
-            raise ProcessorError(
-                "The text holds characters that stand for audio codes: take them out, and pass "
-                f"audio as audio=, with {self.audio_token} in its place."
-            )
-        check_placeholders(texts, self.audio_token, len(clips))
-        audio_texts = self._audio_texts(clips, audio_options["batch_size"])
-        filled = fill_placeholders(texts, self.audio_token, audio_texts)
-        return BatchFeature(dict(self.tokenizer(filled, **text_options)))
+            return self._process_example(text, options)
+        return self._process(text, audio, options)
 
-    def decode_audio(
-        self, ids: Any, errors: Literal["strict", "drop"] = "strict"
-    ) -> list[Waveform]:
-        """Turns token ids back into sound.
+    def decode_audio(self, ids: Any, errors: Literal["strict", "drop"] = "strict") -> list[Any]:
+        """Turns token ids back into sound, and into text where there is some.
 
         Args:
             ids: One sequence of ids `[L]`, or a batch of them, as lists, arrays or tensors.
@@ -246,15 +217,35 @@ class CodecBPEProcessor(ProcessorMixin):
                 of what a language model generated.
 
         Returns:
-            Float32 samples `[S]` at `codec.output_sampling_rate` for each sequence:
-            `codec.num_samples(number of frames)` of them.
+            For each sequence float32 samples `[S]` at `codec.output_sampling_rate`:
+            `codec.num_samples(number of frames)` of them. A sequence that is more than one clip
+            gives its parts instead; `decode_parts` gives them for every sequence.
 
         Raises:
             AlphabetError: Under `"strict"`, tokens that do not make up whole frames.
             TokenizerError: An id outside the vocabulary.
         """
+        return [_lone_clip(parts) for parts in self.decode_parts(ids, errors)]
+
+    def decode_parts(
+        self, ids: Any, errors: Literal["strict", "drop"] = "strict"
+    ) -> list[list[dict[str, Any]]]:
+        """Turns what a language model generated into text and sound, in order.
+
+        Args:
+            ids: See `decode_audio`, which also lists the errors.
+            errors: Likewise.
+
+        Returns:
+            For each sequence its parts, as a chat message's content has them: `{"type": "text",
+            "text": ...}` and `{"type": "audio", "audio": samples [S], "sampling_rate": ...}`.
+            Special tokens end a part and are left out.
+        """
         sequences = list(ids) if is_batch(ids) or getattr(ids, "ndim", 1) == 2 else [ids]
-        return self.codec.decode([self.tokenizer.ids_to_codes(one, errors) for one in sequences])
+        return [
+            [self._as_part(part) for part in split_output(self.vocabulary, one, errors)]
+            for one in sequences
+        ]
 
     def save_audio(self, audio: Any, path: str | os.PathLike[str]) -> Path:
         """Writes samples `[S]` that `decode_audio` made to a file; its ending sets the format."""
@@ -284,6 +275,7 @@ class CodecBPEProcessor(ProcessorMixin):
         *,
         tokenize: bool = False,
         return_dict: bool = False,
+        return_assistant_tokens_mask: bool = False,
         processor_kwargs: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Any:
@@ -293,34 +285,36 @@ class CodecBPEProcessor(ProcessorMixin):
             conversation: Messages with a `role` and a `content`: text, or a list of parts
                 `{"type": "text", "text": ...}` and `{"type": "audio", "audio": ...}` (or `"path"`
                 or `"url"`), whose audio is anything that a call takes. Or a list of conversations.
-            chat_template: A template, or the name of one of the processor's own.
+            chat_template: A template, or the name of one of the processor's own; by default the
+                processor's, or else its tokenizer's. One that does not write `audio_token` for an
+                audio part, such as a text model's, gets messages of plain text with it in place.
             tokenize: Return ids instead of text.
             return_dict: With `tokenize`, return what a call does instead of `input_ids` alone.
+            return_assistant_tokens_mask: Also return `assistant_masks`, 1 for what stands between
+                `{% generation %}` and `{% endgeneration %}` in the template. `output_labels=
+                "assistant"` among the options of the call gives labels.
             processor_kwargs: With `tokenize`, options of the call.
             kwargs: Passed on to `ProcessorMixin.apply_chat_template`.
 
         Raises:
-            ProcessorError: A mask of the assistant's tokens is asked for, which cannot be told
-                from the template once audio has taken its place.
+            ProcessorError: No template, or a message that it cannot show.
         """
-        if kwargs.pop("return_assistant_tokens_mask", False):
-            raise ProcessorError(
-                "return_assistant_tokens_mask is not supported: audio changes the places of tokens."
-            )
-        options = dict(processor_kwargs or {})
-        for key in [key for key in kwargs if key in TEXT_OPTIONS]:
-            options[key] = kwargs.pop(key)
-        prompt = super().apply_chat_template(conversation, chat_template, tokenize=False, **kwargs)
+        flat = {key: kwargs.pop(key) for key in list(kwargs) if is_option(key)}
+        options = CallOptions.of({**(processor_kwargs or {}), **flat})
+        options.text.setdefault("add_special_tokens", False)  # the template writes them
+        template = self._resolve_chat_template(chat_template)
+        readable = as_templates_read(conversation, template, self.audio_token)
+        prompt = super().apply_chat_template(readable, template, tokenize=False, **kwargs)
         if not tokenize:
             return prompt
-        clips = [
-            part[key]
-            for part in audio_parts(conversation)
-            for key in ("audio", "path", "url")
-            if key in part
-        ]
-        options.setdefault("add_special_tokens", False)  # the template writes them
-        features = self(text=prompt, audio=clips or None, **options)
+        said = None
+        if return_assistant_tokens_mask or options.output_labels == "assistant":
+            conversations, _ = self._normalize_conversations(readable)
+            variables = {**self.tokenizer.special_tokens_map, **kwargs}
+            said = assistant_spans(conversations, template, variables)
+        features = self._process(prompt, audio_clips(conversation) or None, options, said)
+        if not return_assistant_tokens_mask:
+            features.pop("assistant_masks", None)
         return features if return_dict else features["input_ids"]
 
     @property
@@ -328,88 +322,127 @@ class CodecBPEProcessor(ProcessorMixin):
         """What a call returns: what the tokenizer does."""
         return list(self.tokenizer.model_input_names)
 
-    def to_dict(self) -> dict[str, Any]:
-        """What `processor_config.json` holds; the codec as its pin."""
-        pin = self.codec_pin.to_dict() if self.codec_pin else None
-        return {**super().to_dict(), "codec": pin}
+    def _process_example(self, example: Mapping[str, Any], options: CallOptions) -> BatchFeature:
+        clips, text, batched = read_example(example, self.audio_token)
+        features = self._process(text, clips, options)
+        if batched or options.per_channel or options.text.get("return_tensors"):
+            return features
+        return BatchFeature({key: value[0] for key, value in features.items()})
 
-    def save_pretrained(
-        self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any
-    ) -> list[str]:
-        """Saves the processor and its tokenizer.
+    def _process(
+        self,
+        text: Any,
+        audio: Any,
+        options: CallOptions,
+        said: list[list[Span]] | None = None,
+    ) -> BatchFeature:
+        clips = self._load(audio, options)
+        texts = [self.audio_token] * len(clips) if text is None else checked_texts(text)
+        if not texts:
+            raise ProcessorError("There is nothing to process: pass audio, text, or both.")
+        _check_no_codes(texts, self.tokenizer)
+        check_placeholders(texts, self.audio_token, len(clips))
+        fillers = split_by_text(self._audio_texts(clips, options), texts, self.audio_token)
+        if said is not None:
+            said = [
+                moved_spans(spans, text, self.audio_token, own)
+                for spans, text, own in zip(said, texts, fillers, strict=True)
+            ]
+        return tokenized(
+            self.vocabulary,
+            [
+                fill_placeholders(text, self.audio_token, own)
+                for text, own in zip(texts, fillers, strict=True)
+            ],
+            options.text,
+            whole_frames=options.whole_frames,
+            labels=options.output_labels,
+            label_ids=self.tokenizer.convert_tokens_to_ids(self._tokens_around),
+            assistant_spans=said,
+        )
 
-        A codec from the Hub is pinned to its commit; any other one is saved beside, in `codec/`.
-
-        Raises:
-            ProcessorError: The processor has no codec, so that nobody could load it.
-        """
-        if self.codec_pin is None:
-            raise ProcessorError(
-                "A processor without a codec cannot be saved: it would not decode. Make one with "
-                "CodecBPEProcessor.from_codec(codec, tokenizer)."
-            )
-        if self.codec_pin.is_beside:
-            self.codec.save_pretrained(Path(save_directory, CODEC_FOLDER))
-        return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
-
-    @classmethod
-    def register_for_auto_class(cls, auto_class: str = "AutoProcessor") -> None:
-        """Does nothing: repositories carry no copy of this package's source."""
-
-    def _load(self, audio: Any, options: Mapping[str, Any]) -> list[Waveform]:
+    def _load(self, audio: Any, options: CallOptions) -> list[Waveform]:
         if audio is None:
             return []
         clips = list(audio) if is_batch(audio) else [audio]
         rate = self._codec.required_pin.sampling_rate
-        how = {"source_rate": options["sampling_rate"], "resample": options["resample"]}
-        if options["per_channel"]:
+        how: dict[str, Any] = {"source_rate": options.sampling_rate, "resample": options.resample}
+        if options.per_channel:
             return [each for clip in clips for each in sound.load_channels(clip, rate, **how)]
         return [sound.load_audio(clip, rate, **how) for clip in clips]
 
-    def _audio_texts(self, clips: list[Waveform], batch_size: int) -> list[str]:
+    def _audio_texts(self, clips: list[Waveform], options: CallOptions) -> list[str]:
         if not clips:
             return []
         codes = self.codec.encode(
             clips,
-            batch_size=batch_size,
+            batch_size=options.batch_size,
             chunk_seconds=self.chunk_seconds,
             context_seconds=self.context_seconds,
         )
         start, end = self.audio_start_token or "", self.audio_end_token or ""
-        return [f"{start}{self.tokenizer.alphabet.to_text(clip)}{end}" for clip in codes]
+        return [f"{start}{self.vocabulary.alphabet.to_text(clip)}{end}" for clip in codes]
 
-    def _process_example(self, example: Mapping[str, Any], options: dict[str, Any]) -> BatchFeature:
-        clips, text, batched = read_example(example, self.audio_token)
-        features = self(text=text, audio=clips, **options)
-        if batched or options["per_channel"] or options.get("return_tensors"):
-            return features
-        return BatchFeature({key: value[0] for key, value in features.items()})
+    @property
+    def _tokens_around(self) -> list[str]:
+        return [token for token in (self.audio_start_token, self.audio_end_token) if token]
+
+    def _as_part(self, part: TextOrCodes) -> dict[str, Any]:
+        if part.codes is None:
+            return {"type": "text", "text": part.text}
+        (samples,) = self.codec.decode([part.codes])
+        rate = self.codec.output_sampling_rate
+        return {"type": "audio", "audio": samples, "sampling_rate": rate}
+
+    def _find_vocabulary(self) -> CodecVocabulary:
+        sizes = None if self._codec.pin is None else self._codec.pin.codebook_sizes
+        return CodecVocabulary.of(self.tokenizer, sizes, self.codec_index)
+
+    def _resolve_chat_template(self, chat_template: str | None) -> str:
+        if chat_template is None and self.chat_template is None:
+            if self.tokenizer.chat_template is None:
+                raise ProcessorError(
+                    "Neither the processor nor its tokenizer has a chat template: pass "
+                    "chat_template=."
+                )
+            return str(self.tokenizer.get_chat_template())
+        return super()._resolve_chat_template(chat_template)
 
 
-def _check_tokenizer(tokenizer: Any, tokens: Sequence[str | None]) -> None:
-    if not isinstance(tokenizer, CodecBPETokenizer):
-        raise TokenizerError(
-            f"A {type(tokenizer).__name__} knows no codes: pass a CodecBPETokenizer, which "
-            "train_tokenizer makes and CodecBPETokenizer.from_pretrained loads."
-        )
-    missing = [token for token in tokens if token and token not in tokenizer.get_vocab()]
+def _lone_clip(parts: list[dict[str, Any]]) -> Any:
+    if not parts:
+        return np.zeros(0, dtype=np.float32)
+    return parts[0]["audio"] if [part["type"] for part in parts] == ["audio"] else parts
+
+
+def _check_tokens(tokenizer: Any, tokens: Sequence[str]) -> None:
+    missing = [token for token in tokens if token not in tokenizer.get_vocab()]
     if missing:
         raise TokenizerError(
             f"The tokenizer has no token {missing[0]!r}: train it with "
-            f"additional_special_tokens=[{missing[0]!r}]."
+            f"additional_special_tokens=[{missing[0]!r}], or give it to extend_tokenizer."
         )
 
 
-def _check_fit(pin: CodecPin, tokenizer: CodecBPETokenizer, feature_extractor: Any) -> None:
+def _check_no_codes(texts: Sequence[str], tokenizer: Any) -> None:
+    classes = "".join(alphabet.character_class for alphabet in alphabets_of(tokenizer))
+    if any(re.search(f"[{classes}]", text) for text in texts):
+        raise ProcessorError(
+            "The text holds characters that stand for audio codes: take them out, and pass audio "
+            "as audio=, with the audio token in its place."
+        )
+
+
+def _check_fit(pin: CodecPin, tokenizer: Any, feature_extractor: Any) -> None:
     if feature_extractor.sampling_rate != pin.sampling_rate:
         raise CodecMismatchError(
             f"The feature extractor works at {feature_extractor.sampling_rate} Hz, but the codec "
             f"at {pin.sampling_rate} Hz: pass the codec's own, codec.feature_extractor."
         )
-    sizes = tokenizer.alphabet.codebook_sizes
-    if sizes != pin.codebook_sizes:
+    known = [list(alphabet.codebook_sizes) for alphabet in alphabets_of(tokenizer)]
+    if known and list(pin.codebook_sizes) not in known:
         raise CodecMismatchError(
-            f"The tokenizer was made for codebooks of {list(sizes)} codes, but the codec has "
-            f"{list(pin.codebook_sizes)}: load the codec with num_codebooks={len(sizes)}, or train "
-            "a tokenizer for it."
+            f"The tokenizer was made for codebooks of {' or '.join(map(str, known))} codes, but "
+            f"the codec has {list(pin.codebook_sizes)}: load the codec with "
+            f"num_codebooks={len(known[0])}, or train a tokenizer for it."
         )

@@ -1,8 +1,9 @@
-"""What a processor may be called with: options, texts, clips, conversations."""
+"""What a processor may be called with: options, texts, clips, examples."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from numbers import Number
 from typing import Any
 
@@ -10,42 +11,68 @@ import numpy as np
 from transformers.processing_utils import TextKwargs
 
 from .errors import ProcessorError
+from .processing_features import Labels
 
 __all__ = [
-    "TEXT_OPTIONS",
+    "CallOptions",
     "as_list",
-    "audio_parts",
     "check_placeholders",
     "checked_texts",
     "fill_placeholders",
     "is_batch",
+    "is_option",
     "read_example",
-    "split_options",
+    "split_by_text",
 ]
 
-TEXT_OPTIONS = TextKwargs.__annotations__.keys() | {"split_special_tokens", "text_pair"}
+_TEXT_OPTIONS = TextKwargs.__annotations__.keys() | {"split_special_tokens", "text_pair"}
 """What a tokenizer may be called with."""
 
 
-def split_options(
-    given: Mapping[str, Any], **audio_options: Any
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Options for the tokenizer and for the audio, from the flat and the grouped ones.
+@dataclass
+class CallOptions:
+    """How audio is read and texts are tokenized; `CodecBPEProcessor.__call__` documents it."""
 
-    Raises:
-        ProcessorError: One that nobody understands: a slip of the pen would change tokens.
-    """
-    text_options = {k: v for k, v in given.items() if k not in ("text_kwargs", "audio_kwargs")}
-    text_options |= given.get("text_kwargs") or {}
-    audio_options |= given.get("audio_kwargs") or {}
-    known_audio = {"sampling_rate", "resample", "per_channel", "batch_size"}
-    unknown = (text_options.keys() - TEXT_OPTIONS) | (audio_options.keys() - known_audio)
-    if unknown:
-        raise ProcessorError(
-            f"{', '.join(sorted(unknown))} is no option of this processor: audio has "
-            f"{', '.join(sorted(known_audio))}; text has those of a tokenizer."
-        )
-    return text_options, audio_options
+    text: dict[str, Any]
+    """What the tokenizer is called with."""
+    sampling_rate: int | None = None
+    resample: bool | None = None
+    per_channel: bool = False
+    batch_size: int = 8
+    output_labels: Labels = False
+    whole_frames: bool = True
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> CallOptions:
+        """Sorts options out, flat ones and grouped as `text_kwargs` and `audio_kwargs`.
+
+        Raises:
+            ProcessorError: One that nobody understands: a slip of the pen would change tokens.
+        """
+        flat = {key: value for key, value in given.items() if key not in _GROUPS}
+        for group in _GROUPS:
+            flat |= given.get(group) or {}
+        unknown = flat.keys() - _TEXT_OPTIONS - cls.names()
+        if unknown:
+            raise ProcessorError(
+                f"{', '.join(sorted(unknown))} is no option of this processor: it has "
+                f"{', '.join(sorted(cls.names()))}, and those of a tokenizer."
+            )
+        own = {key: flat.pop(key) for key in cls.names() & flat.keys()}
+        return cls(flat, **own)
+
+    @classmethod
+    def names(cls) -> set[str]:
+        """The options that are not the tokenizer's."""
+        return {field.name for field in fields(cls)} - {"text"}
+
+
+_GROUPS = ("text_kwargs", "audio_kwargs")
+
+
+def is_option(name: str) -> bool:
+    """Whether a processor's call has such an option."""
+    return name in _TEXT_OPTIONS or name in CallOptions.names() or name in _GROUPS
 
 
 def checked_texts(text: Any) -> list[str]:
@@ -88,19 +115,28 @@ def check_placeholders(texts: Sequence[str], audio_token: str, num_clips: int) -
         )
 
 
-def fill_placeholders(texts: Sequence[str], audio_token: str, fillers: Sequence[str]) -> list[str]:
+def split_by_text(
+    fillers: Sequence[str], texts: Sequence[str], audio_token: str
+) -> list[list[str]]:
+    """Which fillers go into which text, in order.
+
+    Example:
+        >>> split_by_text(["1", "2", "3"], ["a<>b", "<><>"], "<>")
+        [['1'], ['2', '3']]
+    """
+    filler = iter(fillers)
+    return [[next(filler) for _ in range(text.count(audio_token))] for text in texts]
+
+
+def fill_placeholders(text: str, audio_token: str, fillers: Sequence[str]) -> str:
     """Puts each clip's characters where `audio_token` stands for it, in order.
 
     Example:
-        >>> fill_placeholders(["a<>b", "<><>"], "<>", ["1", "2", "3"])
-        ['a1b', '23']
+        >>> fill_placeholders("a<>b<>", "<>", ["1", "2"])
+        'a1b2'
     """
-    filler = iter(fillers)
-    filled = []
-    for text in texts:
-        first, *rest = text.split(audio_token)
-        filled.append(first + "".join(next(filler) + part for part in rest))
-    return filled
+    first, *rest = text.split(audio_token)
+    return first + "".join(filler + part for filler, part in zip(fillers, rest, strict=True))
 
 
 def read_example(example: Mapping[str, Any], audio_token: str) -> tuple[list[Any], Any, bool]:
@@ -126,19 +162,6 @@ def read_example(example: Mapping[str, Any], audio_token: str) -> tuple[list[Any
     if not any(audio_token in str(part) for part in as_list(text or [])):
         text = None
     return list(audio) if batched else [audio], text, batched
-
-
-def audio_parts(conversation: Any) -> Iterator[Mapping[str, Any]]:
-    """The audio parts of a conversation, or of a batch of them, in order."""
-    if isinstance(conversation, Mapping):
-        if conversation.get("type") == "audio":
-            yield conversation
-        content = conversation.get("content")
-        if isinstance(content, (list, tuple)):
-            yield from audio_parts(content)
-    elif isinstance(conversation, (list, tuple)):
-        for part in conversation:
-            yield from audio_parts(part)
 
 
 def as_list(text: str | Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from transformers import PreTrainedTokenizerFast
 from .alphabet import CodebookAlphabet
 from .errors import TokenizerError
 
-__all__ = ["CodecBPETokenizer"]
+__all__ = ["CodecBPETokenizer", "as_sequence"]
 
 _LOAD_OPTIONS = ("is_local", "local_files_only", "model_specific_special_tokens")
 """What Transformers leaves in `init_kwargs` of a loaded tokenizer: nothing to save again."""
@@ -102,7 +102,7 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
 
     def ids_to_text(self, ids: Any) -> str:
         """The code characters of a sequence of ids; see `ids_to_codes`."""
-        sequence = _as_sequence(ids)
+        sequence = as_sequence(ids)
         wrong = [i for i in sequence if not 0 <= i < len(self)]
         if wrong:
             raise TokenizerError(
@@ -193,7 +193,12 @@ def _strings(text: Any) -> Iterable[str]:
             yield from _strings(part)
 
 
-def _as_sequence(ids: Any) -> list[int]:
+def as_sequence(ids: Any) -> list[int]:
+    """One sequence of ids `[L]` of any kind as a list.
+
+    Raises:
+        TokenizerError: Anything else.
+    """
     if hasattr(ids, "cpu"):  # a torch tensor, without importing torch
         ids = ids.detach().cpu().numpy()
     array = np.asarray(ids)

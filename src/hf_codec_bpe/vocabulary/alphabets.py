@@ -1,4 +1,4 @@
-"""Which characters belong to which codec, and where the next codec's go."""
+"""Where a codec's characters go, beside those of others and of human text."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from ..errors import AlphabetError, TokenizerError
 from ..tokenization_codec_bpe import CodecBPETokenizer
 
 __all__ = [
-    "CODEC_VOCABULARIES",
-    "alphabets_of",
     "as_entry",
     "check_free",
     "move_alphabet",
@@ -25,36 +23,8 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-CODEC_VOCABULARIES = "codec_vocabularies"
-"""The key of `tokenizer_config.json` under which an extended tokenizer lists its codecs."""
-
 _REGIONS = ((PRIVATE_PLANES, 0x110000), (UNASSIGNED_PLANES, 0xE0000))
 """Where codes may live: `(first, end)`. Plane 14 in between holds tags and variation selectors."""
-
-
-def alphabets_of(tokenizer: Any) -> list[CodebookAlphabet]:
-    """The alphabets that a tokenizer knows, in the order in which they were added.
-
-    Args:
-        tokenizer: A `CodecBPETokenizer`, which has one, or a tokenizer that `extend_tokenizer`
-            made, loaded by whatever class.
-
-    Returns:
-        One alphabet for each codec; none for a tokenizer that knows no codec.
-
-    Raises:
-        TokenizerError: A `CodecBPETokenizer` that does not say how large its codebooks are.
-    """
-    if isinstance(tokenizer, CodecBPETokenizer):
-        return [tokenizer.alphabet]
-    return [
-        CodebookAlphabet(
-            entry["codebook_sizes"],
-            entry["unicode_offset"],
-            skip_noncharacters=entry.get("skip_noncharacters", True),
-        )
-        for entry in getattr(tokenizer, "init_kwargs", {}).get(CODEC_VOCABULARIES, [])
-    ]
 
 
 def placed(alphabet: CodebookAlphabet, taken: Sequence[CodebookAlphabet]) -> CodebookAlphabet:

@@ -6,7 +6,7 @@ from collections import Counter
 from math import gcd
 from typing import Any, NamedTuple
 
-from .alphabets import alphabets_of
+from ..codec_vocabulary import alphabets_of
 
 __all__ = ["Composition", "compositions"]
 

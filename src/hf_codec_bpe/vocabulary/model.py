@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 import torch
 
+from ..codec_vocabulary import CODEC_VOCABULARIES
 from ..errors import TokenizerError
-from .alphabets import CODEC_VOCABULARIES
 from .compositions import Composition, compositions
 
 if TYPE_CHECKING:

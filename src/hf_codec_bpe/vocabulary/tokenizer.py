@@ -10,9 +10,10 @@ from typing import Any
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
+from ..codec_vocabulary import CODEC_VOCABULARIES, alphabets_of
 from ..errors import TokenizerError
 from ..tokenization_codec_bpe import CodecBPETokenizer
-from .alphabets import CODEC_VOCABULARIES, alphabets_of, as_entry, placed
+from .alphabets import as_entry, placed
 from .backend import add_codec, add_special_tokens, check_base, own_added_tokens
 from .codec_part import CodecPart
 from .files import ExtendedTokenizer, portable_config

@@ -1,0 +1,212 @@
+"""The tokens that stand for audio, in whatever tokenizer they are.
+
+A `CodecBPETokenizer` has nothing else; a language model's tokenizer that `extend_tokenizer` taught
+a codec has text too, and perhaps other codecs. Whoever works with ids asks here which of them are
+audio, and which codes they stand for.
+
+Axis letters: K = codebooks, T = frames, L = tokens, V = all tokens of the tokenizer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from .alphabet import CodebookAlphabet
+from .errors import TokenizerError
+from .tokenization_codec_bpe import CodecBPETokenizer, as_sequence
+
+__all__ = ["CODEC_VOCABULARIES", "CodecVocabulary", "alphabets_of"]
+
+CODEC_VOCABULARIES = "codec_vocabularies"
+"""The key of `tokenizer_config.json` under which an extended tokenizer lists its codecs."""
+
+
+def alphabets_of(tokenizer: Any) -> list[CodebookAlphabet]:
+    """The alphabets that a tokenizer knows, in the order in which they were added.
+
+    Args:
+        tokenizer: A `CodecBPETokenizer`, which has one, or a tokenizer that `extend_tokenizer`
+            made, loaded by whatever class.
+
+    Returns:
+        One alphabet for each codec; none for a tokenizer that knows no codec.
+
+    Raises:
+        TokenizerError: A `CodecBPETokenizer` that does not say how large its codebooks are.
+    """
+    if isinstance(tokenizer, CodecBPETokenizer):
+        return [tokenizer.alphabet]
+    return [
+        CodebookAlphabet(
+            entry["codebook_sizes"],
+            entry["unicode_offset"],
+            skip_noncharacters=entry.get("skip_noncharacters", True),
+        )
+        for entry in _entries(tokenizer)
+    ]
+
+
+class CodecVocabulary:
+    """A codec's tokens in a tokenizer; `CodecVocabulary.of` finds them.
+
+    Args:
+        tokenizer: The tokenizer.
+        alphabet: The codec's characters there.
+        ids: Where the codec's tokens are: all of them and perhaps others.
+    """
+
+    def __init__(self, tokenizer: Any, alphabet: CodebookAlphabet, ids: range) -> None:
+        self.tokenizer = tokenizer
+        self.alphabet = alphabet
+        self._ids = ids
+
+    @classmethod
+    def of(
+        cls, tokenizer: Any, codebook_sizes: Sequence[int] | None = None, index: int | None = None
+    ) -> CodecVocabulary:
+        """The tokens of one codec.
+
+        Args:
+            tokenizer: A `CodecBPETokenizer`, what `extend_tokenizer` made, or a `CodecVocabulary`,
+                returned as it is.
+            codebook_sizes: Those of the codec; may be left out where there is only one codec.
+            index: Which codec, in the order in which they were added; needed only where two have
+                equal codebooks.
+
+        Raises:
+            TokenizerError: No such codec, or more than one.
+        """
+        if isinstance(tokenizer, CodecVocabulary):
+            return tokenizer
+        alphabets = alphabets_of(tokenizer)
+        wanted = None if codebook_sizes is None else tuple(codebook_sizes)
+        fitting = [
+            at
+            for at, alphabet in enumerate(alphabets)
+            if wanted in (None, alphabet.codebook_sizes) and index in (None, at)
+        ]
+        if len(fitting) != 1:
+            raise TokenizerError(_no_single_codec(tokenizer, alphabets, wanted, index))
+        (at,) = fitting
+        borders = [entry["first_id"] for entry in _entries(tokenizer)] or [0]
+        borders.append(len(tokenizer))
+        return cls(tokenizer, alphabets[at], range(borders[at], borders[at + 1]))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Not the tables: they follow from the rest, and would change the hash of a processor.
+        return {"tokenizer": self.tokenizer, "alphabet": self.alphabet, "_ids": self._ids}
+
+    @cached_property
+    def texts(self) -> dict[int, str]:
+        """The code characters of every audio token, by its id."""
+        backend = self.tokenizer.backend_tokenizer
+        texts = backend.decode_batch([[i] for i in self._ids], skip_special_tokens=False)
+        characters = set(self.alphabet.characters)
+        return {
+            token_id: text
+            for token_id, text in zip(self._ids, texts, strict=True)
+            if text and characters.issuperset(text)
+        }
+
+    @cached_property
+    def pieces(self) -> frozenset[int]:
+        """Bytes that code characters are built from, in byte-level vocabularies: never audio."""
+        added = set(self.tokenizer.get_added_vocab().values())
+        return frozenset(self._ids) - self.texts.keys() - added
+
+    @cached_property
+    def num_codes(self) -> npt.NDArray[np.int64]:
+        """How many codes each token `[V]` stands for; 0 for one that is no audio."""
+        lengths = np.zeros(len(self.tokenizer), dtype=np.int64)
+        lengths[list(self.texts)] = [len(text) for text in self.texts.values()]
+        return lengths
+
+    @cached_property
+    def first_codebook(self) -> npt.NDArray[np.int64]:
+        """The codebook of each token's first code `[V]`; -1 for one that is no audio."""
+        first = np.full(len(self.tokenizer), -1)
+        initials = "".join(text[0] for text in self.texts.values())
+        first[list(self.texts)] = self.alphabet.codebooks_of(initials)
+        return first
+
+    def is_audio(self, ids: Any) -> npt.NDArray[np.bool_]:
+        """Which of the ids are this codec's audio, in their own shape.
+
+        Args:
+            ids: Integers of any shape: a list, a numpy array, or a torch tensor. Those outside the
+                vocabulary, such as the -100 of ignored labels, are no audio.
+        """
+        if hasattr(ids, "cpu"):  # a torch tensor, without importing torch
+            ids = ids.detach().cpu().numpy()
+        array = np.asarray(ids, dtype=np.int64)
+        inside = (array >= 0) & (array < len(self.num_codes))
+        return inside & (self.num_codes[np.where(inside, array, 0)] > 0)
+
+    def codes_to_ids(self, codes: Any) -> list[int]:
+        """Tokenizes codes `[K, T]`, exactly as the codec's own tokenizer segments them.
+
+        Raises:
+            CodesError: Not integers `[K, T]`.
+            AlphabetError: A code outside its codebook.
+        """
+        text = self.alphabet.to_text(codes)
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def ids_to_codes(
+        self, ids: Any, errors: Literal["strict", "drop"] = "strict"
+    ) -> npt.NDArray[np.int64]:
+        """Codes `[K, T]` of audio tokens.
+
+        Args:
+            ids: Integers `[L]`, all of them audio: a list, a numpy array, or a torch tensor.
+            errors: `"strict"` raises on anything but whole frames; `"drop"` mends what a language
+                model generates, see `CodebookAlphabet.mend`.
+
+        Raises:
+            TokenizerError: An id that is no audio.
+            AlphabetError: Under `"strict"`, tokens that do not make up whole frames.
+        """
+        sequence = as_sequence(ids)
+        foreign = [token_id for token_id in sequence if token_id not in self.texts]
+        if foreign:
+            raise TokenizerError(
+                f"Id {foreign[0]} is no audio of this codec: pass runs of audio tokens only, which "
+                "is_audio finds."
+            )
+        return self.alphabet.to_codes("".join(map(self.texts.__getitem__, sequence)), errors)
+
+
+def _entries(tokenizer: Any) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = getattr(tokenizer, "init_kwargs", {}).get(
+        CODEC_VOCABULARIES, []
+    )
+    return entries
+
+
+def _no_single_codec(
+    tokenizer: Any,
+    alphabets: Sequence[CodebookAlphabet],
+    wanted: tuple[int, ...] | None,
+    index: int | None,
+) -> str:
+    if not alphabets:
+        return (
+            f"A {type(tokenizer).__name__} knows no codes: pass a CodecBPETokenizer, which "
+            "train_tokenizer makes, or what extend_tokenizer makes of a language model's tokenizer."
+        )
+    known = "; ".join(
+        f"{at}: codebooks of {list(alphabet.codebook_sizes)} codes"
+        for at, alphabet in enumerate(alphabets)
+    )
+    asked = [] if wanted is None else [f"codebooks of {list(wanted)} codes"]
+    asked += [] if index is None else [f"index {index}"]
+    return (
+        f"The tokenizer does not have exactly one codec with {' and '.join(asked) or 'any codes'}: "
+        f"it knows {known}."
+    )

@@ -1,0 +1,112 @@
+"""A processor's repository: how it is loaded and saved, and the codec that it pins."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transformers.processing_utils import ProcessorMixin
+
+from .codecs.lazy import LazyCodec
+from .codecs.pin import CODEC_FOLDER, CodecPin
+from .errors import CodecBPEError, ProcessorError, ProcessorNotFoundError, first_line
+
+if TYPE_CHECKING:
+    import torch
+    from typing_extensions import Self
+
+    from .codecs import AudioCodec
+
+__all__ = ["CodecProcessorMixin"]
+
+
+class CodecProcessorMixin(ProcessorMixin):
+    """A processor with a codec, which waits for its first use and is pinned when saved."""
+
+    _codec: LazyCodec
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs: Any
+    ) -> Self:
+        """Loads a processor from the Hub or a folder; its codec waits for its first use.
+
+        Raises:
+            ProcessorNotFoundError: Nothing there, no way to reach it, or files are missing.
+            ProcessorError: What is there does not fit together, or was not made by this package.
+        """
+        name = os.fspath(pretrained_model_name_or_path)
+        try:
+            processor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+        except CodecBPEError:
+            raise
+        except (OSError, ValueError) as error:
+            raise ProcessorNotFoundError(
+                f"There is no whole processor at {name}: it must be a folder that save_pretrained "
+                f"wrote, or a Hub repository. ({first_line(error)})"
+            ) from error
+        access = ("revision", "token", "cache_dir", "local_files_only", "subfolder")
+        processor._codec.source = {
+            "name_or_path": os.path.abspath(name) if os.path.isdir(name) else name,
+            **{key: kwargs[key] for key in access if kwargs.get(key) is not None},
+        }
+        return processor
+
+    @classmethod
+    def _get_arguments_from_pretrained(cls, *args: Any, **kwargs: Any) -> list[Any]:
+        # What is meant for the processor would otherwise become a setting, or even a special
+        # token, of the tokenizer.
+        own = inspect.signature(cls.__init__).parameters
+        shared = {key: value for key, value in kwargs.items() if key not in own}
+        return super()._get_arguments_from_pretrained(*args, **shared)
+
+    @property
+    def codec(self) -> AudioCodec:
+        """The codec, loaded on first use.
+
+        Raises:
+            ProcessorError: The processor was made without one.
+            CodecNotFoundError: It is not where the processor says.
+            CodecMismatchError: It is another one than the processor was made for.
+        """
+        return self._codec.load()
+
+    @property
+    def codec_pin(self) -> CodecPin | None:
+        """What the codec must be, known without loading it; `None` if there is none."""
+        return self._codec.pin
+
+    def to(self, device: str | torch.device) -> Self:
+        """Puts the codec on a device, now or when it is loaded; returns the processor."""
+        self._codec.to(device)
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `processor_config.json` holds; the codec as its pin."""
+        pin = self.codec_pin.to_dict() if self.codec_pin else None
+        return {**super().to_dict(), "codec": pin}
+
+    def save_pretrained(
+        self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any
+    ) -> list[str]:
+        """Saves the processor and its tokenizer.
+
+        A codec from the Hub is pinned to its commit; any other one is saved beside, in `codec/`.
+
+        Raises:
+            ProcessorError: The processor has no codec, so that nobody could load it.
+        """
+        if self.codec_pin is None:
+            raise ProcessorError(
+                "A processor without a codec cannot be saved: it would not decode. Make one with "
+                "CodecBPEProcessor.from_codec(codec, tokenizer)."
+            )
+        if self.codec_pin.is_beside:
+            self.codec.save_pretrained(Path(save_directory, CODEC_FOLDER))
+        return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
+
+    @classmethod
+    def register_for_auto_class(cls, auto_class: str = "AutoProcessor") -> None:
+        """Does nothing: repositories carry no copy of this package's source."""
