@@ -1,11 +1,14 @@
-"""Base tokenizers: real vocabularies from mistral-common, and trained ones of every kind."""
+"""Base tokenizers: real vocabularies (GPT-2, Mistral), and trained ones of every kind."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import struct
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +24,13 @@ from tokenizers import (
     processors,
     trainers,
 )
-from transformers import LlamaTokenizer, PreTrainedTokenizerFast, Qwen2Tokenizer
-from transformers.convert_slow_tokenizer import generate_merges
+from transformers import GPT2Tokenizer, LlamaTokenizer, PreTrainedTokenizerFast, Qwen2Tokenizer
+from transformers.convert_slow_tokenizer import bytes_to_unicode, generate_merges
 from transformers.integrations.mistral.tokenizer import MistralConverter
 
 from . import corpus
 
+GOLDEN = Path(__file__).parent / "golden"
 DATA = Path(mistral_common.__file__).parent / "data"
 CHAT_TEMPLATE = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}\n{% endfor %}"
 LLAMA_3 = (
@@ -48,6 +52,34 @@ def tekken() -> PreTrainedTokenizerFast:
         eos_token="</s>",
         model_max_length=1024,
     )
+
+
+@cache
+def _gpt2() -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """Vocabulary and merges of GPT-2, from the ranks of its tokens."""
+    lines = gzip.decompress((GOLDEN / "gpt2.tiktoken.gz").read_bytes()).splitlines()
+    ranks = {b64decode(token): int(rank) for token, rank in map(bytes.split, lines)}
+    letters = bytes_to_unicode()
+
+    def spelled(token: bytes) -> str:
+        return "".join(letters[byte] for byte in token)
+
+    def last_merge(token: bytes) -> tuple[str, ...]:
+        parts = [bytes([byte]) for byte in token]
+        while len(parts) > 2:
+            pairs = [ranks.get(a + b, len(ranks)) for a, b in pairwise(parts)]
+            at = pairs.index(min(pairs))
+            parts[at : at + 2] = [parts[at] + parts[at + 1]]
+        return tuple(map(spelled, parts))
+
+    merges = [last_merge(token) for token in sorted(ranks, key=ranks.get) if len(token) > 1]
+    return {spelled(token): rank for token, rank in ranks.items()}, merges
+
+
+def gpt2() -> PreTrainedTokenizerFast:
+    """Real: byte-level, 50,257 tokens, of GPT-2's own class."""
+    vocab, merges = _gpt2()
+    return GPT2Tokenizer(vocab=dict(vocab), merges=list(merges))
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
@@ -228,6 +260,7 @@ def letters_only() -> PreTrainedTokenizerFast:
 
 BYTE_LEVEL: list[Callable[[], PreTrainedTokenizerFast]] = [
     tekken,
+    gpt2,
     gpt2_like,
     llama3_like,
     qwen_like,
