@@ -98,7 +98,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoFeatureExtractor, AutoModel
 torch.set_num_threads(1)
 model = AutoModel.from_pretrained({str(folder)!r}).eval()
-assert AutoFeatureExtractor.from_pretrained({str(folder)!r}).sampling_rate == 24_000
+extractor = AutoFeatureExtractor.from_pretrained({str(folder)!r})
+assert extractor.sampling_rate == model.config.sampling_rate
 found = {{}}
 with torch.inference_mode():
     for case, input_values in load_file({str(out / "in.safetensors")!r}).items():

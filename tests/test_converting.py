@@ -130,7 +130,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_families_that_cannot_be_converted(checkpoint: tuple[str, Path]) -> None:
-    with pytest.raises(CodecError, match="'mimi' cannot be converted: simvq, wavtokenizer can"):
+    with pytest.raises(CodecError, match=r"'mimi' cannot be converted: .*simvq, wavtokenizer can"):
         convert_files({"checkpoint": checkpoint[1]}, family="mimi")
 
 

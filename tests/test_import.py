@@ -41,7 +41,7 @@ def test_help_is_light() -> None:
         "try: main()\nexcept SystemExit: pass\n"
         "print('heavy:', {{'torch', 'datasets', 'transformers'}} & set(sys.modules))"
     )
-    for command in ("demo", "encode", "decode", "train", "presets", "convert"):
+    for command in ("demo", "encode", "decode", "train", "pack", "stats", "presets", "convert"):
         assert run(code.format(command)).endswith("heavy: set()")
 
 
@@ -49,6 +49,12 @@ def test_help_is_light() -> None:
 def test_every_order_of_imports_registers(order: tuple[str, ...], saved: Path) -> None:
     code = "\n".join([*order, f"print(type(AutoProcessor.from_pretrained({str(saved)!r})))"])
     assert run(code) == "<class 'hf_codec_bpe.processing_codec_bpe.CodecBPEProcessor'>"
+
+
+@pytest.mark.parametrize("name", ["EncodecConfig", "DacModel", "MimiModel", "LlamaForCausalLM"])
+def test_transformers_models_are_imported_as_ever(name: str) -> None:
+    code = f"import hf_codec_bpe; from transformers import {name}; print({name}.__name__)"
+    assert run(code) == name
 
 
 @pytest.mark.parametrize("auto", ["AutoTokenizer", "AutoFeatureExtractor"])

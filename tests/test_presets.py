@@ -14,7 +14,7 @@ from hf_codec_bpe.codecs import families
 from hf_codec_bpe.errors import CodecError, PresetError
 from hf_codec_bpe.presets import find_preset, presets
 
-NOT_YET = {"flexicodec", "funcodec"}
+NOT_YET: set[str] = set()
 """Families whose models are still to come."""
 
 PUBLISHED = {

@@ -31,6 +31,8 @@ from transformers import (
     XcodecModel,
 )
 
+from hf_codec_bpe.codecs.flexicodec import FlexiCodecConfig, FlexiCodecModel
+from hf_codec_bpe.codecs.funcodec import FunCodecConfig, FunCodecModel
 from hf_codec_bpe.codecs.simvq import SimVQConfig, SimVQModel
 from hf_codec_bpe.codecs.vocos.modeling_vocos import VocosCodecModel
 from hf_codec_bpe.codecs.wavtokenizer import WavTokenizerConfig, WavTokenizerModel
@@ -182,9 +184,53 @@ def simvq(**overrides: object) -> SimVQModel:
     return _random(SimVQModel, SimVQConfig(**{**_VOCOS, **overrides}))
 
 
+def funcodec(**overrides: object) -> FunCodecModel:
+    """16 kHz, hop 320, 8 codebooks of 16: the layout of FunCodec's 50 frames a second."""
+    options: dict[str, object] = {
+        "num_filters": 4,
+        "hidden_size": 16,
+        "num_lstm_layers": 1,
+        "codebook_size": 16,
+        "num_quantizers": 8,
+    }
+    return _random(FunCodecModel, FunCodecConfig(**{**options, **overrides}))
+
+
+def flexicodec(**overrides: object) -> FlexiCodecModel:
+    """16 kHz, hop 1280, streams of 256, four times 16, and 8 lengths: the layout of FlexiCodec."""
+    options: dict[str, object] = {
+        "encoder_hidden_size": 1,
+        "hidden_size": 32,
+        "decoder_hidden_size": 32,
+        "n_codebooks": 4,
+        "codebook_size": 16,
+        "codebook_dim": 4,
+        "fsq_levels": [4] * 4,
+        "semantic_hidden_size": 16,
+        "convnext_hidden_size": 8,
+        "convnext_intermediate_size": 16,
+        "convnext_num_layers": 1,
+        "aggregator_hidden_size": 16,
+        "aggregator_intermediate_size": 32,
+        "aggregator_num_layers": 1,
+        "aggregator_num_heads": 2,
+        "bottleneck_hidden_size": 16,
+        "bottleneck_intermediate_size": 32,
+        "bottleneck_num_layers": 1,
+        "bottleneck_num_heads": 2,
+        "sensevoice_num_layers": 2,
+        "sensevoice_hidden_size": 16,
+        "sensevoice_intermediate_size": 32,
+        "sensevoice_num_heads": 2,
+    }
+    return _random(FlexiCodecModel, FlexiCodecConfig(**{**options, **overrides}))
+
+
 MODELS: dict[str, Callable[[], PreTrainedModel]] = {
     "encodec": encodec,
     "dac": dac,
+    "flexicodec": flexicodec,
+    "funcodec": funcodec,
     "higgs_audio_v2_tokenizer": higgs,
     "mimi": mimi,
     "neucodec": neucodec,
@@ -218,7 +264,7 @@ def _random(model_class: type[PreTrainedModel], config: PreTrainedConfig) -> Pre
 
 
 def _fit_residual(model: PreTrainedModel, samples: torch.Tensor) -> None:
-    """EnCodec, X-Codec and Higgs: codebooks from what their quantizer is given."""
+    """EnCodec, FunCodec, X-Codec and Higgs: codebooks from what their quantizer is given."""
     quantizer = model.quantizer
     with patch.object(quantizer, "encode", side_effect=quantizer.encode) as spy:
         model.encode(samples[None, None])
@@ -232,7 +278,10 @@ def _fit_residual(model: PreTrainedModel, samples: torch.Tensor) -> None:
 
 
 def _fit_dac(model: DacModel, samples: torch.Tensor) -> None:
-    residual = model.encoder(samples[None, None])
+    _fit_dac_quantizer(model, model.encoder(samples[None, None]))
+
+
+def _fit_dac_quantizer(model: DacModel | FlexiCodecModel, residual: torch.Tensor) -> None:
     for layer in model.quantizer.quantizers:
         latents = layer.in_proj(residual)[0].T
         # Directions decide, so they must not all be that of the mean.
@@ -245,10 +294,25 @@ def _fit_dac(model: DacModel, samples: torch.Tensor) -> None:
 def _fit_scalar(model: PreTrainedModel, samples: torch.Tensor) -> None:
     """X-Codec2 and NeuCodec: the projection in front of their levels spreads over all of them."""
     extractor = FEATURE_EXTRACTOR_MAPPING[type(model.config)]()
-    projection = model.quantizer.project_in
+    features = extractor(samples.numpy(), sampling_rate=16_000, return_tensors="pt")
+    _spread(model.quantizer.project_in, lambda: model.encode(**features))
+
+
+def _fit_flexicodec(model: FlexiCodecModel, samples: torch.Tensor) -> None:
+    def encode() -> object:
+        return model.encode(samples[None], merging_threshold=1.0)
+
+    _spread(model.semantic_quantizer.project_in, encode)
+    with patch.object(model.quantizer, "forward", side_effect=model.quantizer.forward) as spy:
+        encode()
+    _fit_dac_quantizer(model, spy.call_args.args[0])
+
+
+def _spread(projection: torch.nn.Linear, run: Callable[[], object]) -> None:
+    """Gives a projection's outputs a mean of 0 and a spread of 1, as `run` computes them."""
     seen: list[torch.Tensor] = []
     hook = projection.register_forward_hook(lambda *call: seen.append(call[-1][0]))
-    model.encode(**extractor(samples.numpy(), sampling_rate=16_000, return_tensors="pt"))
+    run()
     hook.remove()
     mean, spread = seen[0].mean(dim=0), seen[0].std(dim=0)
     projection.weight.div_(spread[:, None])
@@ -261,6 +325,8 @@ def _fit_codebook(model: VocosCodecModel, samples: torch.Tensor) -> None:
 
 
 _FITTERS = {
+    "codec_bpe_flexicodec": _fit_flexicodec,
+    "codec_bpe_funcodec": _fit_residual,
     "codec_bpe_simvq": _fit_codebook,
     "codec_bpe_wavtokenizer": _fit_codebook,
     "dac": _fit_dac,

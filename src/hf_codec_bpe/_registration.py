@@ -18,7 +18,12 @@ from typing import Any
 
 __all__ = ["register_models", "register_with_transformers"]
 
-CODECS = {"wavtokenizer": "WavTokenizer", "simvq": "SimVQ"}
+CODECS = {
+    "flexicodec": "FlexiCodec",
+    "funcodec": "FunCodec",
+    "simvq": "SimVQ",
+    "wavtokenizer": "WavTokenizer",
+}
 """The codecs whose models are ours: their folder and how their classes' names begin."""
 
 

@@ -15,6 +15,7 @@ import re
 from collections.abc import Sequence
 from functools import cached_property, partial
 from itertools import accumulate
+from numbers import Integral
 from typing import Any, Literal, NamedTuple, TypeAlias, overload
 
 import numpy as np
@@ -24,10 +25,11 @@ from . import code_points
 from .errors import AlphabetError, CodesError
 from .mending import in_turn
 
-__all__ = ["CodebookAlphabet", "Mended"]
+__all__ = ["CodebookAlphabet", "Errors", "Mended"]
 
 logger = logging.getLogger(__name__)
 
+Errors: TypeAlias = Literal["strict", "drop", "drop_frames"]
 IntArray: TypeAlias = npt.NDArray[np.integer[Any]]
 
 
@@ -80,6 +82,11 @@ class CodebookAlphabet:
         self.skip_noncharacters = skip_noncharacters
         self.num_codebooks = len(self.codebook_sizes)
         self.size = sum(self.codebook_sizes)
+        if self.size >= code_points.END:
+            raise AlphabetError(
+                f"{self.num_codebooks} codebooks of {self.size} codes in all do not fit into "
+                f"Unicode's {code_points.END} characters: use fewer codebooks."
+            )
         self._starts = np.array([0, *accumulate(self.codebook_sizes)], dtype=np.int64)
         if unicode_offset is None:
             unicode_offset = code_points.default_offset(self.size)
@@ -191,19 +198,19 @@ class CodebookAlphabet:
     def to_codes(
         self,
         text: str,
-        errors: Literal["strict", "drop"] = ...,
+        errors: Errors = ...,
         return_hanging: Literal[False] = ...,
     ) -> npt.NDArray[np.int64]: ...
 
     @overload
     def to_codes(
-        self, text: str, errors: Literal["strict", "drop"] = ..., *, return_hanging: Literal[True]
+        self, text: str, errors: Errors = ..., *, return_hanging: Literal[True]
     ) -> tuple[npt.NDArray[np.int64], str, str]: ...
 
     def to_codes(
         self,
         text: str,
-        errors: Literal["strict", "drop"] = "strict",
+        errors: Errors = "strict",
         return_hanging: bool = False,
     ) -> npt.NDArray[np.int64] | tuple[npt.NDArray[np.int64], str, str]:
         """Reads a string of code characters back into codes.
@@ -211,7 +218,8 @@ class CodebookAlphabet:
         Args:
             text: Characters of this alphabet, frame by frame. Empty text gives `[K, 0]`.
             errors: `"strict"` raises on the first character that is not in its place; `"drop"`
-                mends what a language model generates, see `mend`, and logs how many it dropped.
+                mends what a language model generates, see `mend`, and logs how many it dropped;
+                `"drop_frames"` keeps only frames that are whole as they stand, and logs likewise.
             return_hanging: Also return the characters that hung over at the beginning and the
                 end (`"drop"` only; they are empty under `"strict"`).
 
@@ -228,8 +236,12 @@ class CodebookAlphabet:
             codes, num_dropped, begin, end = self.mend(text)
             if num_dropped:
                 logger.warning("Dropped %d of %d audio characters.", num_dropped, len(text))
+        elif errors == "drop_frames":
+            codes, begin, end = self._whole_frames(text), "", ""
         else:
-            raise AlphabetError(f"errors={errors!r} is not known: pass 'strict' or 'drop'.")
+            raise AlphabetError(
+                f"errors={errors!r} is not known: pass 'strict', 'drop' or 'drop_frames'."
+            )
         return (codes, begin, end) if return_hanging else codes
 
     def mend(self, text: str) -> Mended:
@@ -256,6 +268,21 @@ class CodebookAlphabet:
             begin_hanging=code_points.to_text(self._code_points[kept[:begin]]),
             end_hanging=code_points.to_text(self._code_points[kept[end:]]),
         )
+
+    def _whole_frames(self, text: str) -> npt.NDArray[np.int64]:
+        """The frames of which every code stands in its place, one behind the other."""
+        positions = self._positions(text)
+        codebooks = self._codebooks_of(positions)
+        num_windows = max(0, len(positions) - self.num_codebooks + 1)
+        is_whole = np.ones(num_windows, dtype=bool)
+        for codebook in range(self.num_codebooks):
+            is_whole &= codebooks[codebook : codebook + num_windows] == codebook
+        starts = np.flatnonzero(is_whole)
+        num_dropped = len(positions) - len(starts) * self.num_codebooks
+        if num_dropped:
+            logger.warning("Dropped %d of %d audio characters.", num_dropped, len(text))
+        frames = positions[starts[:, None] + np.arange(self.num_codebooks)]
+        return self._frames(frames.reshape(-1))
 
     def codebooks_of(self, text: str) -> npt.NDArray[np.int64]:
         """The codebook of each character; -1 for one outside the alphabet.
@@ -312,13 +339,14 @@ class CodebookAlphabet:
 
 
 def _checked_sizes(codebook_sizes: Sequence[int]) -> tuple[int, ...]:
-    sizes = tuple(int(size) for size in codebook_sizes)
-    if not sizes or min(sizes) < 1:
+    sizes = tuple(codebook_sizes)
+    if not sizes or not all(isinstance(size, Integral) and size > 0 for size in sizes):
+        shown = ", ".join(map(repr, sizes[:32]))
         raise AlphabetError(
-            f"codebook_sizes={list(codebook_sizes)} is not an alphabet: give one or more "
-            "codebooks, each of at least one code."
+            f"codebook_sizes=[{shown}] is not an alphabet: give one or more codebooks, each of at "
+            "least one code, as integers."
         )
-    return sizes
+    return tuple(int(size) for size in sizes)
 
 
 def _as_integers(codes: Any) -> IntArray:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from .errors import AlphabetError
 
 __all__ = [
+    "END",
     "PRIVATE_PLANES",
     "UNASSIGNED_PLANES",
     "default_offset",
@@ -25,11 +26,12 @@ PRIVATE_PLANES = 0xF0000
 UNASSIGNED_PLANES = 0x40000
 """Planes 4 to 13, unassigned: for alphabets that the private planes cannot hold."""
 
-_END = 0x110000
+END = 0x110000
+"""The end of Unicode."""
 _SURROGATES = np.arange(0xD800, 0xE000)
 _NONCHARACTERS = np.concatenate(
     [np.arange(0xFDD0, 0xFDF0)]
-    + [np.array([plane + 0xFFFE, plane + 0xFFFF]) for plane in range(0, _END, 0x10000)]
+    + [np.array([plane + 0xFFFE, plane + 0xFFFF]) for plane in range(0, END, 0x10000)]
 )
 
 
@@ -45,11 +47,11 @@ def usable_code_points(offset: int, size: int, *, skip_noncharacters: bool) -> C
         >>> [hex(point) for point in usable_code_points(0xD7FF, 2, skip_noncharacters=True)]
         ['0xd7ff', '0xe000']
     """
-    if not 0 <= offset < _END:
+    if not 0 <= offset < END:
         raise AlphabetError(
-            f"unicode_offset={offset:#x} is not a code point: choose one from 0 to {_END - 1:#x}."
+            f"unicode_offset={offset:#x} is not a code point: choose one from 0 to {END - 1:#x}."
         )
-    usable = np.ones(_END, dtype=bool)
+    usable = np.ones(END, dtype=bool)
     usable[_SURROGATES] = False
     if skip_noncharacters:
         usable[_NONCHARACTERS] = False
@@ -65,7 +67,7 @@ def usable_code_points(offset: int, size: int, *, skip_noncharacters: bool) -> C
 
 def default_offset(size: int) -> int:
     """Where an alphabet of `size` characters starts unless told otherwise."""
-    private = _END - PRIVATE_PLANES - 4  # each of the two planes ends in two noncharacters
+    private = END - PRIVATE_PLANES - 4  # each of the two planes ends in two noncharacters
     return PRIVATE_PLANES if size <= private else UNASSIGNED_PLANES
 
 

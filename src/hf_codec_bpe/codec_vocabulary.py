@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .alphabet import CodebookAlphabet
+from .alphabet import CodebookAlphabet, Errors
 from .errors import TokenizerError
 from .tokenization_codec_bpe import CodecBPETokenizer, as_sequence
 
@@ -101,6 +101,13 @@ class CodecVocabulary:
         # Not the tables: they follow from the rest, and would change the hash of a processor.
         return {"tokenizer": self.tokenizer, "alphabet": self.alphabet, "_ids": self._ids}
 
+    @property
+    def training(self) -> dict[str, Any] | None:
+        """What `train_tokenizer` noted; `None` for a tokenizer that something else made."""
+        own = [e for e in _entries(self.tokenizer) if e["first_id"] == self._ids.start]
+        note: dict[str, Any] | None = (own or [self.tokenizer.init_kwargs])[0].get("training")
+        return note
+
     @cached_property
     def texts(self) -> dict[int, str]:
         """The code characters of every audio token, by its id."""
@@ -158,9 +165,7 @@ class CodecVocabulary:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
-    def ids_to_codes(
-        self, ids: Any, errors: Literal["strict", "drop"] = "strict"
-    ) -> npt.NDArray[np.int64]:
+    def ids_to_codes(self, ids: Any, errors: Errors = "strict") -> npt.NDArray[np.int64]:
         """Codes `[K, T]` of audio tokens.
 
         Args:
@@ -183,10 +188,33 @@ class CodecVocabulary:
 
 
 def _entries(tokenizer: Any) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = getattr(tokenizer, "init_kwargs", {}).get(
-        CODEC_VOCABULARIES, []
-    )
+    """What an extended tokenizer says of its codecs, in the order of their ids.
+
+    Raises:
+        TokenizerError: What `extend_tokenizer` never writes.
+    """
+    entries = getattr(tokenizer, "init_kwargs", {}).get(CODEC_VOCABULARIES, [])
+    if not (isinstance(entries, list) and all(map(_is_entry, entries))):
+        raise TokenizerError(
+            f"{CODEC_VOCABULARIES} in tokenizer_config.json is not such as extend_tokenizer "
+            "writes: extend the base tokenizer again."
+        )
+    borders = [0, *(entry["first_id"] for entry in entries), len(tokenizer)]
+    if borders != sorted(borders):
+        raise TokenizerError(
+            f"The codecs of this tokenizer begin at ids {borders[1:-1]}, not one behind the other "
+            f"among its {len(tokenizer)} tokens: extend the base tokenizer again."
+        )
     return entries
+
+
+def _is_entry(entry: Any) -> bool:
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get("codebook_sizes"), list)
+        and type(entry.get("unicode_offset")) is int
+        and type(entry.get("first_id")) is int
+    )
 
 
 def _no_single_codec(

@@ -17,9 +17,13 @@ __all__ = [
     "CodecNotFoundError",
     "CodesError",
     "MissingDependencyError",
+    "PackingError",
     "PresetError",
     "ProcessorError",
     "ProcessorNotFoundError",
+    "PushError",
+    "ReportError",
+    "RepositoryError",
     "SamplingRateError",
     "TokenizerError",
     "TrainingError",
@@ -82,12 +86,28 @@ class TrainingError(CodecBPEError, ValueError):
     """Training options that contradict each other, or nothing to train on."""
 
 
+class PackingError(CodecBPEError, ValueError):
+    """Sequences for a language model that cannot be made, read or written as asked."""
+
+
 class ProcessorError(CodecBPEError, ValueError):
     """A processor that is called, built or saved in a way that cannot work."""
 
 
 class ProcessorNotFoundError(ProcessorError, FileNotFoundError):
     """A processor that is neither a folder nor a repository that can be reached, or not whole."""
+
+
+class RepositoryError(CodecBPEError, ValueError):
+    """A repository whose files are not such as this package writes."""
+
+
+class PushError(CodecBPEError, OSError):
+    """A repository that could not be pushed."""
+
+
+class ReportError(CodecBPEError, ValueError):
+    """A report or a model card that cannot be made, read or updated."""
 
 
 class MissingDependencyError(CodecBPEError, ImportError):

@@ -18,6 +18,7 @@ import numpy as np
 from transformers import BatchFeature
 
 from . import audio as sound
+from .alphabet import Errors
 from .codec_vocabulary import CodecVocabulary, alphabets_of
 from .codecs.encoding import check_window
 from .codecs.lazy import LazyCodec
@@ -242,8 +243,11 @@ class CodecBPEProcessor(CodecProcessorMixin):
             Special tokens end a part and are left out.
         """
         sequences = list(ids) if is_batch(ids) or getattr(ids, "ndim", 1) == 2 else [ids]
+        how: Errors = errors
+        if errors == "drop" and self.codec.dynamic_frame_rate:
+            how = "drop_frames"  # a group that lost its length must not take the next one's
         return [
-            [self._as_part(part) for part in split_output(self.vocabulary, one, errors)]
+            [self._as_part(part) for part in split_output(self.vocabulary, one, how)]
             for one in sequences
         ]
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from .alphabet import Errors
 from .codec_vocabulary import CodecVocabulary
 from .errors import TokenizerError
 from .tokenization_codec_bpe import CodecBPETokenizer, as_sequence
@@ -31,7 +32,7 @@ class TextOrCodes(NamedTuple):
 
 
 def split_output(
-    vocabulary: CodecVocabulary, ids: Any, errors: Literal["strict", "drop"] = "strict"
+    vocabulary: CodecVocabulary, ids: Any, errors: Errors = "strict"
 ) -> list[TextOrCodes]:
     """Text and clips in the order in which they were written.
 

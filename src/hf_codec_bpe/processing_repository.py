@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,27 @@ from transformers.processing_utils import ProcessorMixin
 
 from .codecs.lazy import LazyCodec
 from .codecs.pin import CODEC_FOLDER, CodecPin
-from .errors import CodecBPEError, ProcessorError, ProcessorNotFoundError, first_line
+from .errors import (
+    CodecBPEError,
+    ProcessorError,
+    ProcessorNotFoundError,
+    RepositoryError,
+    first_line,
+)
 
 if TYPE_CHECKING:
     import torch
+    from huggingface_hub import CommitInfo
     from typing_extensions import Self
 
     from .codecs import AudioCodec
+    from .evaluation.compression import CompressionReport
 
 __all__ = ["CodecProcessorMixin"]
+
+_STUB = Path(__file__).parent / "hub" / "processor_stub.py"
+_AUTO_MAP = {"AutoProcessor": f"{_STUB.stem}.CodecBPEProcessor"}
+"""For those who pass `trust_remote_code=True` instead of importing the package."""
 
 
 class CodecProcessorMixin(ProcessorMixin):
@@ -42,6 +55,8 @@ class CodecProcessorMixin(ProcessorMixin):
             processor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
         except CodecBPEError:
             raise
+        except RecursionError as error:
+            raise RepositoryError(f"A file of {name} is nested too deeply.") from error
         except (OSError, ValueError) as error:
             raise ProcessorNotFoundError(
                 f"There is no whole processor at {name}: it must be a folder that save_pretrained "
@@ -86,7 +101,7 @@ class CodecProcessorMixin(ProcessorMixin):
     def to_dict(self) -> dict[str, Any]:
         """What `processor_config.json` holds; the codec as its pin."""
         pin = self.codec_pin.to_dict() if self.codec_pin else None
-        return {**super().to_dict(), "codec": pin}
+        return {**super().to_dict(), "codec": pin, "auto_map": _AUTO_MAP}
 
     def save_pretrained(
         self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any
@@ -94,6 +109,11 @@ class CodecProcessorMixin(ProcessorMixin):
         """Saves the processor and its tokenizer.
 
         A codec from the Hub is pinned to its commit; any other one is saved beside, in `codec/`.
+
+        Args:
+            save_directory: The folder.
+            push_to_hub: Push it too, to `repo_id`, by default the folder's name.
+            kwargs: Passed on to `push_to_hub`.
 
         Raises:
             ProcessorError: The processor has no codec, so that nobody could load it.
@@ -105,7 +125,60 @@ class CodecProcessorMixin(ProcessorMixin):
             )
         if self.codec_pin.is_beside:
             self.codec.save_pretrained(Path(save_directory, CODEC_FOLDER))
-        return super().save_pretrained(save_directory, push_to_hub=push_to_hub, **kwargs)
+        files = super().save_pretrained(save_directory)
+        stub = Path(save_directory, _STUB.name)
+        stub.write_text(_STUB.read_text(encoding="utf-8"), encoding="utf-8")
+        if push_to_hub:
+            self.push_to_hub(kwargs.pop("repo_id", Path(save_directory).name), **kwargs)
+        return [*files, str(stub)]
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        report: CompressionReport | None = None,
+        commit_message: str | None = None,
+        commit_description: str | None = None,
+        private: bool | None = None,
+        token: str | bool | None = None,
+        revision: str | None = None,
+        create_pr: bool = False,
+        tags: Sequence[str] | None = None,
+    ) -> CommitInfo:
+        """Publishes the processor, with its codec where no other repository has it, and a card.
+
+        Args:
+            repo_id: `user/name`; made if it is not there.
+            report: What `compression_report` measured on a held-out set, for the card.
+            commit_message: The commit's title.
+            commit_description: The rest of its message.
+            private: Whether a new repository is private.
+            token: Who pushes; by default who is logged in.
+            revision: The branch, made if it is not there; by default `main`.
+            create_pr: Open a pull request instead of committing.
+            tags: More tags for the card.
+
+        Returns:
+            The commit, with its `oid`, to load this `revision` by, and its `pr_url`.
+
+        Raises:
+            ProcessorError: The processor has no codec, so that nobody could load it.
+            PushError: The Hub refused, or cannot be reached.
+        """
+        from .hub.pushing import push
+
+        return push(
+            self,
+            repo_id,
+            report=report,
+            commit_message=commit_message,
+            commit_description=commit_description,
+            private=private,
+            token=token,
+            revision=revision,
+            create_pr=create_pr,
+            tags=tags,
+        )
 
     @classmethod
     def register_for_auto_class(cls, auto_class: str = "AutoProcessor") -> None:

@@ -9,15 +9,16 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
 from transformers import PreTrainedTokenizerFast
 
-from .alphabet import CodebookAlphabet
-from .errors import TokenizerError
+from .alphabet import CodebookAlphabet, Errors
+from .errors import RepositoryError, TokenizerError
+from .untrusted import check_tokenizer_files
 
 __all__ = ["CodecBPETokenizer", "as_sequence"]
 
@@ -84,9 +85,7 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
         text = self.alphabet.to_text(codes)
         return super()._encode_plus(text, add_special_tokens=False)["input_ids"]
 
-    def ids_to_codes(
-        self, ids: Any, errors: Literal["strict", "drop"] = "strict"
-    ) -> npt.NDArray[np.int64]:
+    def ids_to_codes(self, ids: Any, errors: Errors = "strict") -> npt.NDArray[np.int64]:
         """Codes `[K, T]` of a sequence of ids; special tokens such as padding are left out.
 
         Args:
@@ -122,6 +121,27 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
         self.backend_tokenizer.no_truncation()
         self.backend_tokenizer.no_padding()
         return super().save_pretrained(save_directory, **kwargs)
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | os.PathLike[str], *args: Any, **kwargs: Any
+    ) -> CodecBPETokenizer:
+        """Loads a tokenizer; see `PreTrainedTokenizerFast.from_pretrained`.
+
+        Raises:
+            RepositoryError: Files that no `save_pretrained` wrote.
+        """
+        try:
+            return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        except RecursionError as error:
+            raise RepositoryError(
+                f"A file of {pretrained_model_name_or_path} is nested too deeply: do not use it."
+            ) from error
+
+    @classmethod
+    def _from_pretrained(cls, resolved_vocab_files: Any, *args: Any, **kwargs: Any) -> Any:
+        check_tokenizer_files(resolved_vocab_files)
+        return super()._from_pretrained(resolved_vocab_files, *args, **kwargs)
 
     @classmethod
     def register_for_auto_class(cls, auto_class: str = "AutoTokenizer") -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +26,7 @@ def convert(
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(help="The original's YAML, to check against; it is never needed."),
+        typer.Option(help="The original's YAML: needed for FunCodec, for others to check."),
     ] = None,
     ema: Annotated[
         bool,
@@ -37,7 +38,7 @@ def convert(
         str | None, typer.Option(help="A branch, tag or commit hash on the Hub.")
     ] = None,
 ) -> None:
-    """Convert a WavTokenizer or SimVQ checkpoint to safetensors that Transformers loads.
+    """Convert a FlexiCodec, FunCodec, SimVQ or WavTokenizer checkpoint for Transformers.
 
     The checkpoint is read as weights only: a file that wants to run code is refused. The folder
     then loads with load_codec, --codec and AutoModel.
@@ -52,9 +53,11 @@ def convert(
         paths["config"] = config
     codec = convert_files(paths, ema=ema)
     write_codec(codec, out)
+    counts = Counter(codec.codebook_sizes)
+    codebooks = " + ".join(f"{count} x {size}" for size, count in counts.items())
     typer.echo(
         f"{codec.family}: {codec.sampling_rate} Hz, {codec.frame_rate:g} frames/s, "
-        f"{codec.num_codebooks} x {codec.codebook_sizes[0]} codes: {out}"
+        f"{codebooks} codes: {out}"
     )
 
 
@@ -94,7 +97,7 @@ def _checkpoint_beside(config: Path) -> Path:
     from ..errors import CodecNotFoundError
 
     for folder in (config.absolute().parent, config.absolute().parent.parent):
-        found = sorted(folder.glob("*.ckpt"))
+        found = sorted(path for path in folder.glob("*") if path.suffix in (".ckpt", ".pth"))
         if len(found) == 1:
             return found[0]
         if found:

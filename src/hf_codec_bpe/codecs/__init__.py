@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .base import AudioCodec
     from .dac import DacCodec
     from .encodec import EncodecCodec
+    from .flexicodec.codec import FlexiCodecCodec
+    from .funcodec.codec import FunCodecCodec
     from .loading import load_codec
     from .mimi import MimiCodec
     from .pin import CodecPin
@@ -29,6 +31,8 @@ __all__ = [
     "CodecPin",
     "DacCodec",
     "EncodecCodec",
+    "FlexiCodecCodec",
+    "FunCodecCodec",
     "HiggsAudioV2TokenizerCodec",
     "MimiCodec",
     "NeuCodecCodec",
@@ -52,6 +56,8 @@ __getattr__ = lazy_names(
         "CodecPin": "pin",
         "DacCodec": "dac",
         "EncodecCodec": "encodec",
+        "FlexiCodecCodec": "flexicodec.codec",
+        "FunCodecCodec": "funcodec.codec",
         "HiggsAudioV2TokenizerCodec": "xcodec",
         "MimiCodec": "mimi",
         "NeuCodecCodec": "xcodec2",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -52,15 +52,22 @@ class AudioCodec(ABC):
         bandwidth: Or the bandwidth that they must have, in kbps or bps.
         name_or_path: The Hub id that the model came from.
         revision: The commit hash there. A model without one is saved beside its processors.
+        settings: What else the family lets one choose, by the names in `default_settings`.
 
     Raises:
-        CodecError: A model that this family cannot treat exactly, or more codebooks than it has.
+        CodecError: A model that this family cannot treat exactly, more codebooks than it has, or
+            a setting that it does not know or cannot have.
     """
 
     family: ClassVar[str]
     """The `model_type` of the family's configurations."""
     pads_to_frames: ClassVar[bool] = False
     """Whether a window is padded with silence to whole frames, alone too."""
+    dynamic_frame_rate: ClassVar[bool] = False
+    """Whether neighbouring frames are merged where they are alike. `encode` then gives groups, at
+    most `num_frames`, and the last codebook says how many frames each of them lasts."""
+    default_settings: ClassVar[Mapping[str, Any]] = {}
+    """What else changes a family's codes, by the name of an argument, with its default."""
 
     def __init__(
         self,
@@ -71,18 +78,15 @@ class AudioCodec(ABC):
         bandwidth: float | None = None,
         name_or_path: str | None = None,
         revision: str | None = None,
+        **settings: Any,
     ) -> None:
         self.model = model.eval()
         self.config = model.config
         self._check_config()
         self.name_or_path = name_or_path
         self.revision = revision
-        self.codebook_sizes = select_codebooks(
-            self._all_codebook_sizes(),
-            self.frame_rate,
-            num_codebooks=num_codebooks,
-            bandwidth=bandwidth,
-        )
+        self.codebook_sizes = self._select_codebooks(num_codebooks, bandwidth)
+        self.settings = self._checked_settings(settings)
         self.feature_extractor = feature_extractor or self._make_feature_extractor()
 
     def __repr__(self) -> str:
@@ -113,6 +117,27 @@ class AudioCodec(ABC):
         """Refuses models of the family that cannot be treated exactly."""
         return
 
+    def _select_codebooks(
+        self, num_codebooks: int | None, bandwidth: float | None
+    ) -> tuple[int, ...]:
+        """The sizes of the codebooks in use."""
+        return select_codebooks(
+            self._all_codebook_sizes(),
+            self.frame_rate,
+            num_codebooks=num_codebooks,
+            bandwidth=bandwidth,
+        )
+
+    def _checked_settings(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """All settings, with defaults for those that were left out."""
+        unknown = sorted(settings.keys() - self.default_settings.keys())
+        if unknown:
+            known = ", ".join(self.default_settings) or "none"
+            raise CodecError(
+                f"{self.family} codecs have no setting {', '.join(unknown)}: they have {known}."
+            )
+        return {**self.default_settings, **settings}
+
     @property
     def hop_length(self) -> int:
         """Input samples per frame."""
@@ -135,7 +160,7 @@ class AudioCodec(ABC):
         )
 
     def num_frames(self, num_samples: int) -> int:
-        """How many frames `encode` makes of so many samples, unchunked."""
+        """How many frames `encode` makes of so many samples, unchunked, before merging."""
         return -(-num_samples // self.hop_length)
 
     def num_samples(self, num_frames: int) -> int:
@@ -183,6 +208,7 @@ class AudioCodec(ABC):
             frame_rate=self.frame_rate,
             fingerprint=None if self.revision else self.fingerprint,
             dtype=str(self.dtype).removeprefix("torch."),
+            settings=self.settings,
         )
 
     @cached_property
@@ -250,7 +276,7 @@ class AudioCodec(ABC):
 
         Raises:
             AudioError: A clip that is not `[S]`, is empty, or holds NaN or infinite samples.
-            CodecError: Sizes that make no sense.
+            CodecError: Sizes that make no sense, or context for a dynamic frame rate.
         """
         if batch_size < 1:
             raise CodecError(f"batch_size={batch_size} is not possible: pass 1 or more.")

@@ -1,4 +1,4 @@
-"""Reading published checkpoints, which are pickles, safely, and loading what they hold strictly."""
+"""Reading published checkpoints, which are pickles, and their YAML safely; loading strictly."""
 
 from __future__ import annotations
 
@@ -9,13 +9,23 @@ from pickle import UnpicklingError
 from typing import Any, TypeAlias, TypeVar
 
 import torch
+import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.initialization import no_init_weights
 
 from ..errors import CodecError, CodecNotFoundError, first_line
 
-__all__ = ["StateDict", "as_float32", "load_strictly", "read_checkpoint", "without"]
+__all__ = [
+    "StateDict",
+    "as_float32",
+    "fold_weight_norm",
+    "load_strictly",
+    "read_checkpoint",
+    "read_yaml",
+    "without",
+]
 
 StateDict: TypeAlias = Mapping[str, torch.Tensor]
 Model = TypeVar("Model", bound=PreTrainedModel)
@@ -82,6 +92,24 @@ def _state_dict(file: Path, content: Any) -> StateDict:
     return content
 
 
+def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Reads a configuration of plain values.
+
+    Raises:
+        CodecNotFoundError: There is no such file.
+        CodecError: It is no YAML of plain values by name.
+    """
+    if not Path(path).is_file():
+        raise CodecNotFoundError(f"There is no configuration {os.fspath(path)}: check the path.")
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CodecError(f"{os.fspath(path)} is no YAML of plain values: {error}") from error
+    if not isinstance(values, Mapping):
+        raise CodecError(f"{os.fspath(path)} holds no settings by name: pass a configuration.")
+    return dict(values)
+
+
 def without(tensors: StateDict, prefixes: Iterable[str]) -> dict[str, torch.Tensor]:
     """The tensors whose names begin with none of the prefixes.
 
@@ -101,6 +129,27 @@ def as_float32(tensors: StateDict) -> dict[str, torch.Tensor]:
     }
 
 
+def fold_weight_norm(tensors: StateDict) -> dict[str, torch.Tensor]:
+    """Replaces each `weight_g` and `weight_v` by the `weight` that they stand for.
+
+    That is v scaled to the length g, for each output channel. A g without its v stays, and is then
+    an unknown weight.
+    """
+    folded = dict(tensors)
+    for name in tensors:
+        stem = name.removesuffix("_v")
+        if stem != name and stem.endswith("weight") and f"{stem}_g" in folded:
+            direction, length = folded.pop(name), folded.pop(f"{stem}_g")
+            if not direction.ndim or length.shape != (len(direction), *[1] * (direction.ndim - 1)):
+                raise CodecError(
+                    f"{name} and {stem}_g have the shapes {list(direction.shape)} and "
+                    f"{list(length.shape)}, which are no weight norm: get the checkpoint again."
+                )
+            # The originals' own function: other ways to write it round differently.
+            folded[stem] = torch._weight_norm(direction, length, 0)
+    return folded
+
+
 def load_strictly(model_class: type[Model], config: PreTrainedConfig, tensors: StateDict) -> Model:
     """A model with exactly these weights, in evaluation mode.
 
@@ -108,8 +157,7 @@ def load_strictly(model_class: type[Model], config: PreTrainedConfig, tensors: S
         CodecError: A weight is missing, unknown, or of another shape; names them.
     """
     with torch.device("meta"):
-        model = model_class(config)
-    wanted = model.state_dict()
+        wanted = model_class(config).state_dict()
     problems = {
         "missing": wanted.keys() - tensors.keys(),
         "unknown": tensors.keys() - wanted.keys(),
@@ -125,6 +173,8 @@ def load_strictly(model_class: type[Model], config: PreTrainedConfig, tensors: S
             f"The checkpoint does not fit a {model_class.__name__}, {'; '.join(found)}. Pass the "
             "published checkpoint, whole and unchanged."
         )
+    with no_init_weights():  # on the CPU: there are buffers that are in no file
+        model = model_class(config)
     model.load_state_dict(tensors, assign=True)
     return model.eval()
 

@@ -69,8 +69,15 @@ def window_samples(
     """Chunk and context in samples, as codec-bpe counts them.
 
     Raises:
-        CodecError: Context without chunks, or a chunk of no samples.
+        CodecError: Context without chunks, a chunk of no samples, or context for a codec whose
+            groups of frames may begin in it and end behind it.
     """
+    if codec.dynamic_frame_rate and context_seconds:
+        raise CodecError(
+            f"context_seconds={context_seconds} is not possible with {codec.family} codecs: they "
+            "merge frames, so that the codes of the context cannot be told from the chunk's. Leave "
+            "it out; longer chunks have fewer cuts."
+        )
     if chunk_seconds is None:
         check_window(chunk_seconds, context_seconds)
         return None, 0

@@ -39,7 +39,7 @@ class LazyCodec:
         self._codec = codec
 
     @classmethod
-    def of(cls, codec: Any, num_codebooks: int) -> LazyCodec:
+    def of(cls, codec: Any, num_codebooks: int | None = None) -> LazyCodec:
         """From whatever a processor is given: a codec, a pin, a pin's values, a name, or `None`.
 
         A name is loaded now, with so many codebooks.
@@ -89,11 +89,13 @@ class LazyCodec:
             from .loading import load_codec
 
             pin = self.required_pin
+            _check_settings(pin)
             codec = load_codec(
                 **self._place(pin),
                 num_codebooks=pin.num_codebooks,
                 dtype=pin.dtype,
                 device=self.device,
+                **pin.settings,
             )
             pin.check(codec)
             self._codec = codec
@@ -117,6 +119,18 @@ class LazyCodec:
             )
         subfolder = os.path.join(self.source.get("subfolder", ""), CODEC_FOLDER)
         return {**self.source, "subfolder": subfolder}
+
+
+def _check_settings(pin: CodecPin) -> None:
+    """Lets nothing but the family's own settings through: the pin may be a stranger's."""
+    from .registry import codec_class
+
+    unknown = pin.settings.keys() - codec_class(pin.family).default_settings.keys()
+    if unknown:
+        raise ProcessorError(
+            f"The codec entry of processor_config.json has settings that {pin.family} codecs do "
+            f"not have: {', '.join(sorted(unknown))}. It was not written by hf_codec_bpe."
+        )
 
 
 def _leave_threads_of_parent() -> None:

@@ -10,8 +10,9 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedConfig
 
-from ..errors import CodecError, CodecNotFoundError, first_line
+from ..errors import CodecBPEError, CodecError, CodecNotFoundError, first_line
 from ..presets import Preset, find_preset, similar_presets
+from ..untrusted import check_weights_index
 from .base import AudioCodec
 from .registry import codec_class
 
@@ -30,6 +31,7 @@ def load_codec(
     local_files_only: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     subfolder: str = "",
+    **settings: Any,
 ) -> AudioCodec:
     """Loads a codec.
 
@@ -46,14 +48,18 @@ def load_codec(
         local_files_only: Use only what is in the cache.
         cache_dir: Where the Hub's files are cached.
         subfolder: The folder inside the repository or the local folder.
+        settings: What else a family lets one choose: `merging_threshold` and `dither` for
+            FlexiCodec.
 
     Returns:
         The codec, in evaluation mode.
 
     Raises:
         CodecNotFoundError: Nothing there, or no way to reach it.
-        CodecError: Something is there that is not a codec of a known family, or not whole.
+        CodecError: Something is there that is not a codec of a known family, or not whole; or the
+            family has no such setting.
     """
+    choice = {"num_codebooks": num_codebooks, "bandwidth": bandwidth, **settings}
     name = os.fspath(name_or_path)
     preset = None if os.path.isdir(name) else find_preset(name)
     if preset and preset.unsupported:
@@ -69,47 +75,38 @@ def load_codec(
     folder = Path(place, subfolder)
     if os.path.isdir(place) and not (folder / "config.json").exists():
         raise CodecNotFoundError(f"{folder} holds no codec: it has no config.json.")
+    check_weights_index(folder)
     if preset and preset.files:
-        return _load_original(preset, where, num_codebooks, bandwidth, device, dtype)
+        return _load_original(preset, where, device=device, dtype=dtype, **choice)
     try:
         config = AutoConfig.from_pretrained(place, trust_remote_code=False, **where)
         family = codec_class(config.model_type)
         model = _load_model(place, config, dtype, where)
         feature_extractor = _load_feature_extractor(place, where)
+    except CodecBPEError:
+        raise
     except OSError as error:
         raise CodecNotFoundError(_not_found(name, error)) from error
-    except (SafetensorError, ValueError) as error:
-        if isinstance(error, CodecError):
-            raise
-        raise CodecError(f"{name} cannot be loaded as a codec: {error}") from error
+    except (SafetensorError, ValueError, RuntimeError) as error:
+        raise CodecError(f"{name} cannot be loaded as a codec: {first_line(error)}") from error
     on_hub = not os.path.isdir(place)
     codec = family(
         model,
         feature_extractor,
-        num_codebooks=num_codebooks,
-        bandwidth=bandwidth,
         name_or_path=place if on_hub else None,
         revision=getattr(config, "_commit_hash", None) if on_hub else None,
+        **choice,
     )
     return codec if device is None else codec.to(device)
 
 
-def _load_original(
-    preset: Preset,
-    where: dict[str, Any],
-    num_codebooks: int | None,
-    bandwidth: float | None,
-    device: str | torch.device | None,
-    dtype: str | torch.dtype | None,
-) -> AudioCodec:
+def _load_original(preset: Preset, where: dict[str, Any], **choice: Any) -> AudioCodec:
     """A codec whose authors' files are converted into the cache on first use."""
     from .originals import convert_from_hub
 
     access = {key: value for key, value in where.items() if key != "subfolder"}
     folder, commit = convert_from_hub(preset.hub_id, preset.files, family=preset.family, **access)
-    codec = load_codec(
-        folder, num_codebooks=num_codebooks, bandwidth=bandwidth, device=device, dtype=dtype
-    )
+    codec = load_codec(folder, **choice)
     # The preset's name, because one repository may hold the originals of several codecs.
     codec.name_or_path, codec.revision = preset.name, commit
     return codec

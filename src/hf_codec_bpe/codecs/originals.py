@@ -25,7 +25,7 @@ from .registry import codec_class
 
 __all__ = ["Converted", "convert_files", "convert_from_hub", "download_files", "write_codec"]
 
-FAMILIES = ("simvq", "wavtokenizer")
+FAMILIES = ("flexicodec", "funcodec", "simvq", "wavtokenizer")
 LAYOUT = 1
 """Raise it when conversion changes: older results in the cache are then not used any more."""
 
@@ -86,7 +86,8 @@ def convert_from_hub(
         hub_id: The repository.
         files: Names of files there by role, or `repository:name` for another repository.
         family: Which codec it is; by default the checkpoint tells.
-        revision: A branch, tag or commit hash of `hub_id`.
+        revision: A branch, tag or commit hash of `hub_id`; for files of several repositories
+            perhaps one for each, `a,b`, as the result has it.
         token: A Hub token for private repositories.
         cache_dir: Where the Hub's files are cached; its folder `assets` then gets the result.
         local_files_only: Use only what is in the cache.
@@ -102,7 +103,8 @@ def convert_from_hub(
     if not folder.is_dir():
         paths = {role: file.path for role, file in found.items()}
         write_codec(convert_files(paths, family=family, **options), folder)
-    return Converted(folder, found["checkpoint"].revision)
+    commits = {_split(hub_id, files[role])[0]: file.revision for role, file in found.items()}
+    return Converted(folder, ",".join(commits[each] for each in _repositories(hub_id, files)))
 
 
 def download_files(
@@ -113,12 +115,25 @@ def download_files(
     Raises:
         CodecNotFoundError: A file that is not there or cannot be reached.
     """
+    repositories = _repositories(hub_id, files)
+    given = revision.split(",") if revision else []
+    revisions = dict(zip(repositories, given, strict=False))
     found = {}
     for role, name in files.items():
-        repository, _, file = name.rpartition(":")
-        at = revision if not repository else None
-        found[role] = _download(repository or hub_id, file, at, access)
+        repository, file = _split(hub_id, name)
+        found[role] = _download(repository, file, revisions.get(repository), access)
     return found
+
+
+def _split(hub_id: str, name: str) -> tuple[str, str]:
+    """A file's repository and its name there."""
+    repository, _, file = name.rpartition(":")
+    return repository or hub_id, file
+
+
+def _repositories(hub_id: str, files: Mapping[str, str]) -> list[str]:
+    """All repositories that files come from, the codec's own first."""
+    return list(dict.fromkeys([hub_id, *(_split(hub_id, name)[0] for name in files.values())]))
 
 
 def _download(

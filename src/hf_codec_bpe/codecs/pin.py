@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from ..audio import RESAMPLER
 from ..errors import CodecMismatchError, ProcessorError
+from ..untrusted import is_repository_name
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -41,6 +43,8 @@ class CodecPin:
     """A hash of the weights, for a codec that no commit hash pins."""
     dtype: str = "float32"
     resampler: str = RESAMPLER
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What else changes the codes of its family, such as FlexiCodec's `merging_threshold`."""
 
     @property
     def is_beside(self) -> bool:
@@ -48,23 +52,31 @@ class CodecPin:
         return self.name_or_path is None
 
     def to_dict(self) -> dict[str, Any]:
-        """The pin as JSON values."""
-        return {**asdict(self), "codebook_sizes": list(self.codebook_sizes)}
+        """The pin as JSON values; `settings` only where the family has some."""
+        values = {**asdict(self), "codebook_sizes": list(self.codebook_sizes)}
+        return values if self.settings else {k: v for k, v in values.items() if k != "settings"}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> CodecPin:
         """Reads what `to_dict` wrote.
 
         Raises:
-            ProcessorError: A field is missing or unknown, or another resampler was used.
+            ProcessorError: A field is missing, unknown or impossible, or another resampler was
+                used.
         """
-        known = {field.name for field in fields(cls)}
-        required = known - {"dtype", "resampler"}
+        known = {each.name for each in fields(cls)}
+        required = known - {"dtype", "resampler", "settings"}
         if not required <= set(values) <= known:
             wrong = sorted((required - set(values)) | (set(values) - known))
             raise ProcessorError(
                 f"The codec entry of processor_config.json is malformed: {', '.join(wrong)} "
                 "missing or unknown. Save the processor again with this version of hf_codec_bpe."
+            )
+        wrong = [name for name, value in values.items() if not _FITS[name](value)]
+        if wrong:
+            raise ProcessorError(
+                f"The codec entry of processor_config.json says {wrong[0]}={values[wrong[0]]!r}, "
+                "which cannot be: it was not written by hf_codec_bpe."
             )
         pin = cls(**{**values, "codebook_sizes": tuple(values["codebook_sizes"])})
         if pin.resampler != RESAMPLER:
@@ -80,12 +92,13 @@ class CodecPin:
         Raises:
             CodecMismatchError: Names every difference.
         """
+        wanted = self._what_changes_codes()
         found = replace(codec.pin, fingerprint=self.fingerprint and codec.fingerprint)
-        compared = [f.name for f in fields(self) if f.name not in ("name_or_path", "revision")]
+        actual = found._what_changes_codes()
         differences = [
-            f"{name} is {getattr(found, name)!r}, not {getattr(self, name)!r}"
-            for name in compared
-            if getattr(found, name) != getattr(self, name)
+            f"{name} is {actual.get(name)!r}, not {wanted.get(name)!r}"
+            for name in {**wanted, **actual}
+            if actual.get(name) != wanted.get(name)
         ]
         if differences:
             raise CodecMismatchError(
@@ -93,6 +106,41 @@ class CodecPin:
                 f"{'; '.join(differences)}. Load that codec, or make a new processor with "
                 "CodecBPEProcessor.from_codec(codec, tokenizer)."
             )
+
+    def _what_changes_codes(self) -> dict[str, Any]:
+        """All but the place, the settings by their own names."""
+        places = ("name_or_path", "revision", "settings")
+        own = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {k: v for k, v in own.items() if k not in places} | dict(self.settings)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value > 0
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= 256
+
+
+def _is_place(value: Any) -> bool:
+    return value is None or (_is_text(value) and is_repository_name(value))
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "family": _is_text,
+    "name_or_path": _is_place,
+    "revision": lambda value: value is None or _is_text(value),
+    "num_codebooks": _is_count,
+    "codebook_sizes": lambda value: isinstance(value, list) and all(map(_is_count, value)),
+    "sampling_rate": _is_count,
+    "output_sampling_rate": _is_count,
+    "frame_rate": lambda value: isinstance(value, (int, float)) and 0 < value < math.inf,
+    "fingerprint": lambda value: value is None or _is_text(value),
+    "dtype": lambda value: value in ("float32", "float16", "bfloat16"),
+    "resampler": _is_text,
+    "settings": lambda value: isinstance(value, Mapping),
+}
+"""What each field may be in a file that a stranger wrote."""
 
 
 def weights_fingerprint(model: PreTrainedModel) -> str:

@@ -19,6 +19,8 @@ Transformers could ever give to a model of its own."""
 _BUILT_IN = {
     "dac": "dac:DacCodec",
     "encodec": "encodec:EncodecCodec",
+    "flexicodec": "flexicodec.codec:FlexiCodecCodec",
+    "funcodec": "funcodec.codec:FunCodecCodec",
     "higgs_audio_v2_tokenizer": "xcodec:HiggsAudioV2TokenizerCodec",
     "mimi": "mimi:MimiCodec",
     "neucodec": "xcodec2:NeuCodecCodec",

@@ -22,6 +22,7 @@ def select_codebooks(
     *,
     num_codebooks: int | None = None,
     bandwidth: float | None = None,
+    fewest: int = 1,
 ) -> tuple[int, ...]:
     """The sizes of the codebooks to use, from the first one on; by default of all.
 
@@ -30,6 +31,7 @@ def select_codebooks(
         frame_rate: Frames per second.
         num_codebooks: How many to use.
         bandwidth: Or the bandwidth that they must have, in kbps or bps.
+        fewest: How many there must be.
 
     Raises:
         CodecError: No such number of codebooks, a bandwidth that no number of them has, or both.
@@ -44,10 +46,10 @@ def select_codebooks(
         if num_codebooks is not None:
             raise CodecError("Pass num_codebooks or bandwidth, not both.")
         num_codebooks = _count(sizes, frame_rate, bandwidth)
-    if num_codebooks is not None and num_codebooks not in range(1, len(sizes) + 1):
+    if num_codebooks is not None and num_codebooks not in range(fewest, len(sizes) + 1):
         raise CodecError(
             f"num_codebooks={num_codebooks} is not possible: this model has {len(sizes)} "
-            f"codebooks, choose 1 to {len(sizes)}."
+            f"codebooks, choose {fewest} to {len(sizes)}."
         )
     return tuple(sizes if num_codebooks is None else sizes[: int(num_codebooks)])
 

@@ -8,13 +8,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-import torch
-
 from ...errors import CodecError
-from ..converting import StateDict, as_float32, load_strictly
+from ..converting import StateDict, as_float32, fold_weight_norm, load_strictly
 from .modeling_vocos import VocosCodecModel
 
-__all__ = ["build", "fold_weight_norm", "renamed"]
+__all__ = ["build", "renamed"]
 
 logger = logging.getLogger(__name__)
 Model = TypeVar("Model", bound=VocosCodecModel)
@@ -61,27 +59,6 @@ def renamed(name: str) -> str:
     if name.startswith("encoder."):
         name = name.replace(".conv.conv.", ".conv.")
     return re.sub(r"^head\.out\.", "head.linear.", name)
-
-
-def fold_weight_norm(tensors: StateDict) -> dict[str, torch.Tensor]:
-    """Replaces each `weight_g` and `weight_v` by the `weight` that they stand for.
-
-    That is v scaled to the length g, for each output channel. A g without its v stays, and is then
-    an unknown weight.
-    """
-    folded = dict(tensors)
-    for name in tensors:
-        stem = name.removesuffix("_v")
-        if stem != name and stem.endswith("weight") and f"{stem}_g" in folded:
-            direction, length = folded.pop(name), folded.pop(f"{stem}_g")
-            if not direction.ndim or length.shape != (len(direction), *[1] * (direction.ndim - 1)):
-                raise CodecError(
-                    f"{name} and {stem}_g have the shapes {list(direction.shape)} and "
-                    f"{list(length.shape)}, which are no weight norm: get the checkpoint again."
-                )
-            # The originals' own function: other ways to write it round differently.
-            folded[stem] = torch._weight_norm(direction, length, 0)
-    return folded
 
 
 def build(

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ...errors import CodecError, CodecNotFoundError
+from ...errors import CodecError
+from ..converting import read_yaml
 
 __all__ = ["read_settings"]
 
@@ -31,15 +29,8 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
         CodecNotFoundError: There is no such file.
         CodecError: It is no YAML of plain values, or contradicts itself.
     """
-    if not Path(path).is_file():
-        raise CodecNotFoundError(f"There is no configuration {os.fspath(path)}: check the path.")
-    try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CodecError(f"{os.fspath(path)} is no YAML of plain values: {error}") from error
-    if not isinstance(values, Mapping):
-        raise CodecError(f"{os.fspath(path)} holds no settings by name: pass a configuration.")
-    return _of_lightning(values["model"]) if "model" in values else dict(values)
+    values = read_yaml(path)
+    return _of_lightning(values["model"]) if "model" in values else values
 
 
 def _of_lightning(model: Any) -> dict[str, Any]:

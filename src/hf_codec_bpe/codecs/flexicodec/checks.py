@@ -1,0 +1,157 @@
+"""What `FlexiCodecModel` takes, checked and cut into clips.
+
+Axis letters: B = batch, D = size of semantic features, G = groups, K = streams of codes, N =
+semantic features, S = samples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from numbers import Real
+
+import torch
+
+from ...errors import AudioError, CodecError, CodesError
+from .configuration_flexicodec import FlexiCodecConfig
+
+__all__ = [
+    "check_merging",
+    "checked_clips",
+    "checked_codes",
+    "checked_features",
+    "checked_quantizers",
+]
+
+NUM_QUANTIZERS = 8
+"""The original's default."""
+MOST_DITHER = 32_768.0
+"""Noise as loud as the loudest sample."""
+
+
+def check_merging(merging_threshold: float, dither: float) -> None:
+    """Refuses a threshold that is no similarity, and noise of no strength.
+
+    Raises:
+        CodecError: One of them is.
+    """
+    if not (isinstance(merging_threshold, Real) and 0 <= merging_threshold <= 1):
+        raise CodecError(
+            f"merging_threshold={merging_threshold!r} is not possible: choose 0 (merge all that is "
+            "at all alike) to 1 (merge nothing)."
+        )
+    if not (isinstance(dither, Real) and 0 <= dither <= MOST_DITHER):
+        raise CodecError(f"dither={dither!r} is not possible: choose 0 to {MOST_DITHER}.")
+
+
+def checked_quantizers(num_quantizers: int | None, most: int) -> int:
+    """How many codebooks to use; by default 8, or all where there are fewer.
+
+    Raises:
+        CodecError: There are not so many.
+    """
+    if num_quantizers is None:
+        return min(NUM_QUANTIZERS, most)
+    if num_quantizers not in range(1, most + 1):
+        raise CodecError(
+            f"num_quantizers={num_quantizers} is not possible: this model has {most}, the semantic "
+            f"one among them; choose 1 to {most}."
+        )
+    return num_quantizers
+
+
+def checked_clips(
+    input_values: torch.Tensor, padding_mask: torch.Tensor | None, fewest: int
+) -> list[torch.Tensor]:
+    """The samples `[S]` of each clip in `[B, S]` or `[B, 1, S]`.
+
+    Raises:
+        AudioError: Another shape, a mask of another shape or with gaps, or fewer samples.
+    """
+    samples = input_values[:, 0] if input_values.ndim == 3 else input_values
+    if samples.ndim != 2 or input_values.shape[1:-1] not in ((), (1,)) or not samples.numel():
+        raise AudioError(
+            f"input_values has shape {list(input_values.shape)}: encode takes samples [batch, "
+            "samples] or [batch, 1, samples], at least one."
+        )
+    mask = torch.ones_like(samples, dtype=torch.bool) if padding_mask is None else padding_mask
+    if mask.shape != samples.shape:
+        raise AudioError(
+            f"padding_mask has shape {list(mask.shape)}, but input_values has "
+            f"{list(input_values.shape)}: pass [batch, samples]."
+        )
+    lengths = mask.bool().sum(dim=1).tolist()
+    if not all(row[:length].all() for row, length in zip(mask, lengths, strict=True)):
+        raise AudioError("padding_mask has padding in front of samples: pad clips on the right.")
+    if min(lengths) < fewest:
+        raise AudioError(
+            f"A clip of {min(lengths)} samples is too short: the model takes {fewest} or more. Pad "
+            "it with silence, as load_codec's codecs do."
+        )
+    return [clip[:length] for clip, length in zip(samples, lengths, strict=True)]
+
+
+def checked_features(
+    features: torch.Tensor,
+    lengths: torch.Tensor | None,
+    batch_size: int,
+    config: FlexiCodecConfig,
+) -> list[torch.Tensor]:
+    """The features `[N, D]` of each clip in `[B, N, D]`.
+
+    Raises:
+        CodecError: Another shape, or too few features.
+    """
+    if features.ndim != 3 or features.shape[::2] != (batch_size, config.semantic_hidden_size):
+        raise CodecError(
+            f"The semantic features have shape {list(features.shape)}, but must be "
+            f"[batch={batch_size}, features, {config.semantic_hidden_size}]: pass outputs of the "
+            "semantic encoder as audio_features."
+        )
+    counts = [features.shape[1]] * batch_size if lengths is None else lengths.tolist()
+    fewest, most = math.ceil(config.semantic_downsample_factor), features.shape[1]
+    if len(counts) != batch_size or not all(fewest <= count <= most for count in counts):
+        raise CodecError(
+            f"{counts} features are not possible: each of the {batch_size} clips needs at least "
+            f"{fewest}, and there are {most}."
+        )
+    return [clip[:count] for clip, count in zip(features, counts, strict=True)]
+
+
+def checked_codes(
+    audio_codes: torch.Tensor, codebook_sizes: Sequence[int], no_code: int
+) -> list[torch.Tensor]:
+    """The codes `[K, G]` of each clip, without what is behind its last group.
+
+    There, the length is `no_code`, whatever the other codes are.
+
+    Raises:
+        CodesError: Another shape, a clip without groups, or a code outside its codebook.
+    """
+    if audio_codes.ndim != 3 or not 2 <= audio_codes.shape[1] <= len(codebook_sizes):
+        raise CodesError(
+            f"audio_codes has shape {list(audio_codes.shape)}: decode takes codes [batch, streams, "
+            f"groups] with 2 (semantic codes, lengths) to {len(codebook_sizes)} streams."
+        )
+    streams = audio_codes.shape[1]
+    sizes = torch.tensor([*codebook_sizes[: streams - 1], codebook_sizes[-1]])
+    sizes = sizes.to(audio_codes.device)[:, None]
+    clips = []
+    for codes in audio_codes:
+        groups = (codes[-1] != no_code).nonzero()
+        clip = codes[:, : int(groups[-1]) + 1 if len(groups) else 0]
+        outside = ((clip < 0) | (clip >= sizes)).nonzero()
+        if len(outside) or not clip.numel():
+            raise CodesError(_wrong(clip, outside, sizes))
+        clips.append(clip)
+    return clips
+
+
+def _wrong(clip: torch.Tensor, outside: torch.Tensor, sizes: torch.Tensor) -> str:
+    if not len(outside):
+        return "A clip has no groups: leave it out."
+    stream, group = outside[0].tolist()
+    return (
+        f"Code {int(clip[stream, group])} in stream {stream}, group {group} is outside its "
+        f"codebook of {int(sizes[stream])} codes. The last stream holds lengths, 0 for one frame."
+    )

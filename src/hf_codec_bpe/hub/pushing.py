@@ -1,0 +1,134 @@
+"""Putting a folder on the Hub: one commit, with a card that keeps what its owner wrote."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from huggingface_hub import CommitInfo, CommitOperationAdd, HfApi
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    HfHubHTTPError,
+    HFValidationError,
+    RevisionNotFoundError,
+)
+
+from ..errors import PushError, first_line
+from .cards import make_card, update_card
+
+if TYPE_CHECKING:
+    from ..evaluation.compression import CompressionReport
+
+__all__ = ["push", "push_folder"]
+
+_CARD = "README.md"
+
+
+def push(
+    thing: Any,
+    repo_id: str,
+    *,
+    report: CompressionReport | None = None,
+    tags: Sequence[str] | None = None,
+    **options: Any,
+) -> CommitInfo:
+    """Saves a processor or a codec's tokenizer, and pushes it with a card.
+
+    Args:
+        thing: Whatever has `save_pretrained` and a card.
+        repo_id: `user/name`.
+        report: What was measured on a held-out set, for the card.
+        tags: More tags for the card.
+        options: See `push_folder`, which also lists the errors.
+    """
+    with TemporaryDirectory() as name:
+        thing.save_pretrained(name)
+        card = make_card(thing, repo_id, report=report, folder=name)
+        card.data.tags = [*card.data.tags, *(tags or [])]
+        options.setdefault("commit_message", f"Upload {type(thing).__name__}")
+        return push_folder(name, repo_id, card=str(card), **options)
+
+
+def push_folder(
+    folder: str | os.PathLike[str],
+    repo_id: str,
+    *,
+    card: str | None = None,
+    private: bool | None = None,
+    token: str | bool | None = None,
+    revision: str | None = None,
+    create_pr: bool = False,
+    commit_message: str | None = None,
+    commit_description: str | None = None,
+) -> CommitInfo:
+    """Pushes a folder as it is, all of it in one commit.
+
+    Args:
+        folder: The folder.
+        repo_id: `user/name`; made if it is not there.
+        card: Our card. The repository's own keeps all that stands outside of our part.
+        private: Whether a new repository is private.
+        token: Who pushes; by default who is logged in.
+        revision: The branch, made if it is not there; by default `main`.
+        create_pr: Open a pull request instead of committing.
+        commit_message: The commit's title.
+        commit_description: The rest of its message.
+
+    Raises:
+        PushError: The Hub refused, or cannot be reached.
+    """
+    api = HfApi(token=token)
+    try:
+        repo_id = str(api.create_repo(repo_id, private=private, exist_ok=True).repo_id)
+        if revision is not None and not revision.startswith("refs/pr/"):
+            _make_branch(api, repo_id, revision, create_pr)
+        contents: dict[str, Any] = {
+            path.relative_to(folder).as_posix(): path for path in _files(Path(folder))
+        }
+        if card is not None:
+            theirs = _card_there(api, repo_id, revision) or _text(contents.get(_CARD))
+            contents[_CARD] = (update_card(theirs, card) if theirs else card).encode()
+        return api.create_commit(
+            repo_id,
+            [CommitOperationAdd(name, content) for name, content in contents.items()],
+            commit_message=commit_message or f"Upload {Path(folder).name}",
+            commit_description=commit_description,
+            revision=revision,
+            create_pr=create_pr,
+        )
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        raise PushError(
+            f"{repo_id} could not be pushed: {first_line(error)} Check the name, the connection, "
+            "and that the token may write there (`hf auth login`)."
+        ) from error
+
+
+def _make_branch(api: HfApi, repo_id: str, revision: str, create_pr: bool) -> None:
+    try:
+        api.create_branch(repo_id, branch=revision, exist_ok=True)
+    except HfHubHTTPError as error:
+        # Who may only suggest changes cannot make branches; the commit tells whether it is there.
+        if not (create_pr and error.response.status_code == 403):
+            raise
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """All files below a folder, save hidden ones such as a clone's `.git`."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not any(p.startswith(".") for p in path.relative_to(folder).parts):
+            yield path
+
+
+def _card_there(api: HfApi, repo_id: str, revision: str | None) -> str | None:
+    try:
+        path = api.hf_hub_download(repo_id, _CARD, revision=revision)
+    except (EntryNotFoundError, RevisionNotFoundError):
+        return None
+    return _text(Path(path))
+
+
+def _text(path: Path | None) -> str | None:
+    return path.read_text(encoding="utf-8") if path is not None else None
