@@ -1,13 +1,9 @@
-"""What every test gets: a home of its own on a machine without a Hub."""
+"""What every test gets: a home of its own on a machine without a Hub, or with a local one."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
 from pathlib import Path
-
-# Before huggingface_hub is imported, which reads them once.
-os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ.pop("HF_TOKEN", None)
 
 import numpy as np
 import pytest
@@ -17,15 +13,26 @@ from hf_codec_bpe import AudioCodec, CodecBPEProcessor, train_tokenizer
 from hf_codec_bpe.codecs import MimiCodec
 
 from . import tiny
+from .hub import LocalHub, isolation
 
 torch.set_num_threads(1)  # tests run side by side
 
 
 @pytest.fixture(autouse=True)
 def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf_home"))
-    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "hf_datasets"))
+    isolation.empty_home()
+    isolation.stay_local(monkeypatch)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalHub]:
+    """A Hub of this test's own; the clients here and in new processes are its "user"."""
+    with LocalHub(isolation.PORT) as hub:
+        monkeypatch.setenv("HF_TOKEN", hub.token)
+        isolation.set_offline(monkeypatch, False)
+        yield hub
+    assert not hub.failures, hub.failures
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import json
 import sys
 from collections import OrderedDict
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +23,13 @@ from hf_codec_bpe.errors import CodecError, CodecNotFoundError
 from hf_codec_bpe.presets import presets
 
 from .golden_cases import Golden
+from .hub import LocalHub
 from .test_simvq import with_averages
 from .tiny import speech_like
 
 GOLDEN = {"simvq": "simvq", "wavtokenizer": "wavtokenizer/frame40"}
-COMMITS = ("a" * 40, "b" * 40)
+REPOSITORY = "somebody/codecs"
+FILES = {"checkpoint": "logs/deep/model.ckpt"}
 
 
 class Attack:
@@ -164,37 +167,20 @@ def test_a_yaml_that_fits(tmp_path: Path) -> None:
     assert convert_files(files).config.use_causal_conv is False
 
 
-class Hub:
-    """A Hub of one repository, whose `main` may move."""
-
-    def __init__(self, cache: Path) -> None:
-        self.cache, self.main, self.calls = cache, COMMITS[0], 0
-
-    def download(
-        self, repository: str, file: str, *, revision: str | None = None, **access: object
-    ) -> str:
-        self.calls += 1
-        commit = revision or self.main
-        path = self.cache / "models--somebody--codecs" / "snapshots" / commit / file
-        if repository != "somebody/codecs" or commit not in COMMITS:
-            raise FileNotFoundError(f"No {file} in {repository}\nand more")
-        return str(path if path.exists() else lightning("simvq", path, averages=True))
-
-
 @pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
-    hub = Hub(tmp_path / "cache")
-    monkeypatch.setattr(originals, "hf_hub_download", hub.download)
-    return hub
+def original(hub: LocalHub, tmp_path: Path) -> str:
+    """The commit of a repository with an original in it."""
+    checkpoint = lightning("simvq", tmp_path / "model.ckpt", averages=True)
+    return hub.commit(REPOSITORY, {FILES["checkpoint"]: checkpoint.read_bytes()})
 
 
 def test_an_original_of_the_hub_is_converted_once(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
+    hub: LocalHub, original: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    files = {"checkpoint": "logs/deep/model.ckpt"}
-    first = convert_from_hub("somebody/codecs", files, cache_dir=hub.cache)
-    assert first.revision == COMMITS[0]
-    assert first.folder.parent.parent.parent == (hub.cache / "assets" / "hf_codec_bpe").resolve()
+    convert = partial(convert_from_hub, REPOSITORY, FILES, cache_dir=tmp_path / "cache")
+    first = convert()
+    assert first.revision == original
+    assert first.folder.parents[2] == (tmp_path / "cache" / "assets" / "hf_codec_bpe").resolve()
     assert sorted(p.name for p in first.folder.iterdir()) == [
         "config.json",
         "model.safetensors",
@@ -203,28 +189,25 @@ def test_an_original_of_the_hub_is_converted_once(
     assert [p.name for p in first.folder.parent.iterdir()] == [first.folder.name]
     assert isinstance(load_codec(first.folder), SimVQCodec)
 
-    averaged = convert_from_hub("somebody/codecs", files, cache_dir=hub.cache, ema=True)
-    hub.main = COMMITS[1]
-    newer = convert_from_hub("somebody/codecs", files, cache_dir=hub.cache)
+    averaged = convert(ema=True)
+    second = hub.commit(REPOSITORY, {"README.md": b"More to come"})
+    newer = convert()
     assert len({first.folder, averaged.folder, newer.folder}) == 3
-    assert newer.revision == COMMITS[1]
+    assert newer.revision == second
     Golden("simvq").check(load_codec(averaged.folder).model)
 
     monkeypatch.setattr(originals, "convert_files", None)
-    pinned = convert_from_hub("somebody/codecs", files, revision=COMMITS[0], cache_dir=hub.cache)
-    assert pinned == first
+    assert convert(revision=original) == first
 
 
 def test_a_preset_is_converted_by_loading_it_and_pinned_by_its_commit(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    hub: LocalHub, original: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    preset = replace(
-        presets()["simvq_4k"], hub_id="somebody/codecs", files={"checkpoint": "model.ckpt"}
-    )
+    preset = replace(presets()["simvq_4k"], hub_id=REPOSITORY, files=FILES)
     monkeypatch.setattr(loading, "find_preset", {"simvq_4k": preset}.get)
-    codec = load_codec("simvq_4k", cache_dir=hub.cache)
+    codec = load_codec("simvq_4k")
     assert isinstance(codec, SimVQCodec)
-    assert (codec.pin.name_or_path, codec.pin.revision) == ("simvq_4k", COMMITS[0])
+    assert (codec.pin.name_or_path, codec.pin.revision) == ("simvq_4k", original)
 
     clip = speech_like(6_000)
     tokenizer = train_tokenizer(
@@ -233,24 +216,22 @@ def test_a_preset_is_converted_by_loading_it_and_pinned_by_its_commit(
     processor = CodecBPEProcessor.from_codec(codec, tokenizer)
     processor.save_pretrained(tmp_path / "processor")
     assert not (tmp_path / "processor" / "codec").exists()
-    hub.main = COMMITS[1]  # the authors go on, the processor stays
+    hub.commit(REPOSITORY, {"README.md": b"The authors go on, the processor stays"})
     monkeypatch.setattr(originals, "convert_files", None)
-    loaded = CodecBPEProcessor.from_pretrained(tmp_path / "processor", cache_dir=hub.cache)
+    loaded = CodecBPEProcessor.from_pretrained(tmp_path / "processor")
     assert (
         loaded(audio=clip, sampling_rate=24_000)["input_ids"]
         == processor(audio=clip, sampling_rate=24_000)["input_ids"]
     )
     with pytest.raises(CodecNotFoundError, match="cannot be had from the Hub"):
-        load_codec("simvq_4k", revision="c" * 40, cache_dir=hub.cache)
+        load_codec("simvq_4k", revision="c" * 40)
 
 
-def test_a_conversion_that_fails_leaves_nothing(hub: Hub) -> None:
+def test_a_conversion_that_fails_leaves_nothing(original: str, tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(CodecError, match="no WavTokenizer checkpoint"):
-            convert_from_hub(
-                "somebody/codecs", {"checkpoint": "m"}, family="wavtokenizer", cache_dir=hub.cache
-            )
-    assert not list((hub.cache / "assets").rglob("*.json"))
+            convert_from_hub(REPOSITORY, FILES, family="wavtokenizer", cache_dir=tmp_path / "cache")
+    assert not list((tmp_path / "cache" / "assets").rglob("*.json"))
 
 
 def test_two_processes_may_convert_at_once(tmp_path: Path) -> None:
@@ -263,11 +244,13 @@ def test_two_processes_may_convert_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("repository", "file"), [("nobody/codecs", "m"), ("somebody/codecs", "other/place:m")]
+    ("repository", "file"),
+    [("nobody/codecs", "m"), (REPOSITORY, "missing"), (REPOSITORY, "other/place:m")],
 )
-def test_files_that_are_not_on_the_hub(hub: Hub, repository: str, file: str) -> None:
-    with pytest.raises(CodecNotFoundError, match=r"cannot be had from the Hub.*\(No m in"):
-        convert_from_hub(repository, {"checkpoint": file}, cache_dir=hub.cache)
+@pytest.mark.usefixtures("original")
+def test_files_that_are_not_on_the_hub(repository: str, file: str) -> None:
+    with pytest.raises(CodecNotFoundError, match="cannot be had from the Hub"):
+        convert_from_hub(repository, {"checkpoint": file})
 
 
 def test_without_a_network() -> None:
@@ -315,12 +298,13 @@ def test_convert_with_a_yaml(convert, tmp_path: Path) -> None:
     assert "there is no checkpoint" in output
 
 
-def test_convert_from_the_hub(convert, hub: Hub, tmp_path: Path) -> None:
-    code, output = convert("somebody/codecs", tmp_path / "out", "--file", "model.ckpt")
+@pytest.mark.usefixtures("original")
+def test_convert_from_the_hub(convert, tmp_path: Path) -> None:
+    code, output = convert(REPOSITORY, tmp_path / "out", "--file", FILES["checkpoint"])
     assert code == 0, output
     clip = speech_like(3_000)
     assert load_codec(tmp_path / "out").encode([clip])[0].shape == (1, 10)
-    code, output = convert("somebody/codecs", tmp_path / "again")
+    code, output = convert(REPOSITORY, tmp_path / "again")
     assert (code, "Name its checkpoint with --file" in output) == (1, True)
 
 

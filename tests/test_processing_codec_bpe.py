@@ -6,7 +6,6 @@ import copy
 import json
 import math
 import pickle
-import shutil
 import subprocess
 import sys
 from functools import partial
@@ -45,20 +44,9 @@ from hf_codec_bpe.errors import (
 )
 
 from . import tiny
+from .hub import LocalHub, isolation
 
 RATE = 24_000
-ABSENT = (
-    "added_tokens.json",
-    "adapter_config.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "audio_tokenizer_config.json",
-    "config.json",
-    "preprocessor_config.json",
-    "processor_config.json",
-    "special_tokens_map.json",
-    "video_preprocessor_config.json",
-)
 
 
 @pytest.fixture
@@ -340,26 +328,23 @@ def test_a_wrong_codec_stays_wrong(saved: Path) -> None:
             _ = loaded.codec
 
 
-def test_a_repository_in_the_hubs_cache(
-    processor: CodecBPEProcessor, saved: Path, clips: list[np.ndarray], tmp_path: Path
+def test_a_repository_on_the_hub_and_in_its_cache(
+    hub: LocalHub,
+    processor: CodecBPEProcessor,
+    saved: Path,
+    clips: list[np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    cache, commit = tmp_path / "cache", "c0ffee" * 6 + "c0ff"
-    repository = cache / "models--someone--codec-bpe-tiny"
-    shutil.copytree(saved, repository / "snapshots" / commit)
-    (repository / "refs").mkdir()
-    (repository / "refs" / "main").write_text(commit)
-    for folder in ("", "codec"):  # the Hub's client notes what a repository has not
-        (repository / ".no_exist" / commit / folder).mkdir(parents=True, exist_ok=True)
-        for name in ABSENT:
-            if (saved / folder / name).exists():
-                continue
-            (repository / ".no_exist" / commit / folder / name).touch()
-    loaded = CodecBPEProcessor.from_pretrained(
-        "someone/codec-bpe-tiny", cache_dir=cache, local_files_only=True
-    )
-    assert ids_of(loaded, clips[0]) == ids_of(processor, clips[0])
-    loaded.save_pretrained(tmp_path / "again")
-    assert ids_of(AutoProcessor.from_pretrained(tmp_path / "again"), clips[0])
+    files = {path.relative_to(saved).as_posix(): path for path in saved.rglob("*.*")}
+    hub.commit("someone/codec-bpe-tiny", {name: path.read_bytes() for name, path in files.items()})
+    for offline in (False, True):
+        isolation.set_offline(monkeypatch, offline)
+        hub.requests.clear()
+        loaded = CodecBPEProcessor.from_pretrained("someone/codec-bpe-tiny")
+        assert ids_of(loaded, clips[0]) == ids_of(processor, clips[0])
+        assert bool(hub.requests) != offline
+    loaded.save_pretrained("again")
+    assert ids_of(AutoProcessor.from_pretrained("again"), clips[0])
 
 
 def test_a_model_without_a_commit_is_not_pinned_to_a_name(processor: CodecBPEProcessor) -> None:
