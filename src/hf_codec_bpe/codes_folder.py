@@ -80,7 +80,7 @@ class CodesFolder:
         return len(self.files)
 
     def __iter__(self) -> Iterator[Codes]:
-        return map(self._load, self.files)
+        return map(self.load, self.files)
 
     @property
     def info(self) -> CodecInfo | None:
@@ -97,7 +97,12 @@ class CodesFolder:
         except (TypeError, ValueError) as error:
             raise CodesError(f"{path} is not what codec-bpe writes: {error}") from error
 
-    def _load(self, file: Path) -> Codes:
+    def load(self, file: Path) -> Codes:
+        """The codes `[K, T]` of one of the files.
+
+        Raises:
+            CodesError: It does not hold codes with enough codebooks.
+        """
         try:
             codes = np.load(file, allow_pickle=False)
         except (ValueError, OSError, EOFError) as error:

@@ -9,7 +9,7 @@ import typer
 
 from .. import __version__
 from ..errors import CodecBPEError
-from . import convert, decode, demo, encode, extend, presets, train
+from . import convert, decode, demo, encode, extend, pack, presets, stats, train
 
 __all__ = ["app", "main"]
 
@@ -26,6 +26,8 @@ app.command()(encode.encode)
 app.command()(decode.decode)
 app.command()(train.train)
 app.command()(extend.extend)
+app.command()(pack.pack)
+app.command()(stats.stats)
 app.command()(presets.presets)
 app.command()(convert.convert)
 

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from ..errors import CodesError, TokenizerError, first_line
+
 if TYPE_CHECKING:
+    from ..codec_vocabulary import CodecVocabulary
     from ..codecs import AudioCodec
 
-__all__ = ["Bandwidth", "CodecName", "Device", "NumCodebooks", "hide_loading_bars", "open_codec"]
+__all__ = [
+    "Bandwidth",
+    "CodecName",
+    "Device",
+    "NumCodebooks",
+    "frame_rate_of",
+    "hide_loading_bars",
+    "open_codec",
+    "open_vocabulary",
+]
 
 CodecName: TypeAlias = Annotated[
     str,
@@ -51,3 +64,45 @@ def open_codec(
     hide_loading_bars()
     place: str | Path = demo_repo() / CODEC_FOLDER if name == "demo" else name
     return load_codec(place, num_codebooks=num_codebooks, bandwidth=bandwidth, device=device)
+
+
+def open_vocabulary(tokenizer: str) -> CodecVocabulary:
+    """The audio tokens of a tokenizer, or of the demo's.
+
+    Raises:
+        TokenizerError: It cannot be loaded, or knows no codec or several.
+    """
+    from transformers import AutoTokenizer
+
+    from ..codec_vocabulary import CodecVocabulary
+    from ..demo import demo_repo
+
+    try:
+        loaded = AutoTokenizer.from_pretrained(demo_repo() if tokenizer == "demo" else tokenizer)
+    except (OSError, ValueError, KeyError) as error:
+        raise TokenizerError(f"{tokenizer} could not be loaded: {first_line(error)}") from error
+    return CodecVocabulary.of(loaded)
+
+
+def frame_rate_of(given: float | None, tokenizer: str, codes: Path | None) -> float:
+    """Frames per second: as given, or of the codes, or of the processor the tokenizer is part of.
+
+    Raises:
+        CodesError: None of them says it.
+    """
+    from ..codes_folder import CodesFolder
+    from ..demo import demo_repo
+
+    if given:
+        return given
+    info = CodesFolder(codes, num_files=1).info if codes else None
+    if info:
+        return info.framerate
+    path = (demo_repo() if tokenizer == "demo" else Path(tokenizer)) / "processor_config.json"
+    codec = json.loads(path.read_text(encoding="utf-8")).get("codec") if path.exists() else None
+    if not codec:
+        raise CodesError(
+            f"Neither {codes or 'a folder of codes'} nor {tokenizer} says how many frames a second "
+            "has: pass --frame-rate."
+        )
+    return float(codec["frame_rate"])

@@ -1,0 +1,98 @@
+"""`hf-codec-bpe pack`: a folder of codes to sequences that a language model is trained on."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import frame_rate_of, open_vocabulary
+
+__all__ = ["pack"]
+
+
+def pack(
+    codes: Annotated[Path, typer.Argument(help="A folder of codes: encode's, or codec-bpe's.")],
+    tokenizer: Annotated[
+        str, typer.Argument(help="A codec's tokenizer, or what extend made: a Hub id or a folder.")
+    ],
+    out: Annotated[Path, typer.Argument(help="The file to write: .parquet (input_ids) or .txt.")],
+    sequence_length: Annotated[
+        int, typer.Option("--sequence-length", "-l", help="The most tokens in a sequence.", min=1)
+    ] = 4096,
+    overlap_seconds: Annotated[
+        float, typer.Option(help="Audio that a window repeats from the one before it.", min=0)
+    ] = 0.0,
+    join_clips: Annotated[
+        bool, typer.Option("--join-clips", help="Go on with the next clip where one ends.")
+    ] = False,
+    drop_last: Annotated[
+        bool, typer.Option("--drop-last", help="Leave out the last, shorter sequence of each clip.")
+    ] = False,
+    pad: Annotated[
+        bool, typer.Option("--pad", help="Fill up every sequence to its full length.")
+    ] = False,
+    audio_start_token: Annotated[
+        str | None,
+        typer.Option(help="Before every window; by default the tokenizer's own. '' for none."),
+    ] = None,
+    audio_end_token: Annotated[
+        str | None, typer.Option(help="After every window; likewise.")
+    ] = None,
+    bos: Annotated[
+        bool | None,
+        typer.Option(
+            "--bos/--no-bos",
+            help="A BOS token before every window; by default if the "
+            "tokenizer begins texts with it.",
+        ),
+    ] = None,
+    eos: Annotated[
+        bool | None, typer.Option("--eos/--no-eos", help="An EOS token after it; likewise.")
+    ] = None,
+    frame_rate: Annotated[
+        float | None,
+        typer.Option(help="Frames per second; by default from codec_info.json.", min=0.01),
+    ] = None,
+    codes_filter: Annotated[
+        list[str] | None, typer.Option(help="Only files whose path holds this; repeat for more.")
+    ] = None,
+    num_sequences: Annotated[
+        int | None, typer.Option(help="Only the first so many sequences.", min=1)
+    ] = None,
+) -> None:
+    """Pack codes into sequences of tokens to train a language model on.
+
+    Every window is whole frames, tokenized by themselves. A .txt file has one sequence a line,
+    without the BOS and EOS tokens that the tokenizer adds itself, for which room is left.
+    """
+    from tqdm import tqdm
+
+    from ..codes_folder import CodesFolder
+    from ..data.packing import pack_codes
+    from ..data.recordings import Recordings
+    from ..data.sequence_files import write_sequences
+
+    vocabulary = open_vocabulary(tokenizer)
+    num_codebooks = vocabulary.alphabet.num_codebooks
+    folder = CodesFolder(codes, num_codebooks=num_codebooks, codes_filter=codes_filter)
+    overlap_frames = 0
+    if overlap_seconds:
+        overlap_frames = round(overlap_seconds * frame_rate_of(frame_rate, tokenizer, codes))
+    sequences = pack_codes(
+        tqdm(Recordings(folder), unit="clip", desc="Packing"),
+        vocabulary,
+        sequence_length,
+        overlap_frames=overlap_frames,
+        join_clips=join_clips,
+        drop_last=drop_last,
+        pad=pad,
+        audio_start_token=audio_start_token,
+        audio_end_token=audio_end_token,
+        add_bos_token=bos,
+        add_eos_token=eos,
+    )
+    count = write_sequences(islice(sequences, num_sequences), out, vocabulary)
+    typer.echo(f"{count} sequences of at most {sequence_length} tokens: {out}")

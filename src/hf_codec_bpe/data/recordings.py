@@ -1,0 +1,57 @@
+"""The recordings behind a folder of codes, each in one piece.
+
+Axis letters: K = codebooks, T = frames.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..codes_folder import CodesFolder
+from ..errors import CodesError
+
+__all__ = ["Recordings"]
+
+_CHUNK = re.compile(r"(?P<clip>.+_c\d+)_t(?P<seconds>\d+)_(?P<milliseconds>\d{3})")
+"""The name of a chunk's file, as codec-bpe's `--file_per_chunk` writes it."""
+
+
+class Recordings:
+    """The clips of a folder, those that codec-bpe cut into files of chunks in one piece again.
+
+    Every channel is a recording of its own. May be iterated any number of times.
+
+    Args:
+        folder: The folder.
+    """
+
+    def __init__(self, folder: CodesFolder) -> None:
+        self.folder = folder
+        self._groups: dict[Path, list[tuple[int, Path]]] = {}
+        for file in folder.files:
+            chunk = _CHUNK.fullmatch(file.stem)
+            name, at = (chunk["clip"], _milliseconds(chunk)) if chunk else (file.stem, 0)
+            self._groups.setdefault(file.with_name(name), []).append((at, file))
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def __iter__(self) -> Iterator[npt.NDArray[np.integer[Any]]]:
+        for name, chunks in self._groups.items():
+            parts = [self.folder.load(file) for _, file in sorted(chunks)]
+            if len({len(part) for part in parts}) > 1:
+                raise CodesError(
+                    f"The chunks of {name} have different numbers of codebooks: encode that "
+                    "recording again."
+                )
+            yield np.concatenate(parts, axis=1)
+
+
+def _milliseconds(chunk: re.Match[str]) -> int:
+    return int(chunk["seconds"]) * 1000 + int(chunk["milliseconds"])

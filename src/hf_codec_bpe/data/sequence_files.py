@@ -1,0 +1,156 @@
+"""Sequences of ids in files: Parquet, or text with one sequence a line as codec-bpe has it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..codec_vocabulary import CodecVocabulary
+from ..errors import PackingError, first_line
+from .surroundings import own_tokens
+
+__all__ = ["is_text", "read_sequences", "write_sequences"]
+
+_SCHEMA = pa.schema([("input_ids", pa.list_(pa.int32())), ("attention_mask", pa.list_(pa.int8()))])
+_BATCH = 1000
+
+
+def is_text(path: str | os.PathLike[str]) -> bool:
+    """Whether a file holds text, which its ending says.
+
+    Raises:
+        PackingError: It ends in neither `.txt` nor `.parquet`.
+    """
+    suffix = Path(path).suffix
+    if suffix not in (".txt", ".parquet"):
+        raise PackingError(f"{path} must end in .parquet or .txt, which says how it is written.")
+    return suffix == ".txt"
+
+
+def write_sequences(
+    sequences: Iterable[Mapping[str, Any]], path: str | os.PathLike[str], tokenizer: Any
+) -> int:
+    """Writes what `pack_codes` makes, one by one; the file appears when it is whole.
+
+    Args:
+        sequences: `{"input_ids": [...]}`, all with an `attention_mask` or none.
+        path: Ends in `.parquet`, which `datasets` reads, or in `.txt`: one sequence a line, its
+            tokens as text, without the BOS and EOS tokens that the tokenizer itself puts around a
+            text. So `tokenizer(line)` gives the ids back.
+        tokenizer: As for `pack_codes`.
+
+    Returns:
+        How many sequences there were.
+
+    Raises:
+        PackingError: There are none, or another ending.
+    """
+    write = _write_text if is_text(path) else _write_parquet
+    rest = iter(sequences)
+    first = list(islice(rest, 1))
+    if not first:
+        raise PackingError(
+            f"There is nothing to write to {path}: the codes are empty, or all was left out."
+        )
+    with _appearing(Path(path)) as partial:
+        return write(chain(first, rest), partial, tokenizer)
+
+
+def read_sequences(path: str | os.PathLike[str], tokenizer: Any) -> Iterator[dict[str, Any]]:
+    """Reads what `write_sequences` or codec-bpe's `prep_lm_dataset` wrote, one by one.
+
+    Args:
+        path: Ends in `.parquet` or `.txt`.
+        tokenizer: As for `pack_codes`; reads the lines of text as `tokenizer(line)`.
+
+    Raises:
+        PackingError: Another ending, or not such a file.
+    """
+    if is_text(path):
+        return _read_text(Path(path), tokenizer)
+    return _read_parquet(Path(path))
+
+
+def _write_parquet(sequences: Iterable[Mapping[str, Any]], path: Path, tokenizer: Any) -> int:
+    # Not with datasets: its IterableDataset.to_parquet first collects all in memory.
+    rows = iter(sequences)
+    batch = list(islice(rows, _BATCH))
+    schema = pa.schema([field for field in _SCHEMA if field.name in batch[0]])
+    count = 0
+    with pq.ParquetWriter(path, schema) as writer:
+        while batch:
+            writer.write_table(pa.Table.from_pylist(batch, schema))
+            count += len(batch)
+            batch = list(islice(rows, _BATCH))
+    return count
+
+
+def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        file = pq.ParquetFile(path)
+    except pa.ArrowInvalid as error:
+        raise PackingError(f"{path} is no Parquet file: {first_line(error)}") from error
+    with file:
+        columns = [name for name in _SCHEMA.names if name in file.schema_arrow.names]
+        if "input_ids" not in columns:
+            raise PackingError(
+                f"{path} has no column input_ids, but {', '.join(file.schema_arrow.names)}: pass "
+                "what pack_codes made."
+            )
+        for batch in file.iter_batches(_BATCH, columns=columns):
+            yield from batch.to_pylist()
+
+
+def _write_text(sequences: Iterable[Mapping[str, Any]], path: Path, tokenizer: Any) -> int:
+    vocabulary = CodecVocabulary.of(tokenizer)
+    around = own_tokens(vocabulary.tokenizer)
+    added = {i: token for token, i in vocabulary.tokenizer.get_added_vocab().items()}
+    texts = {**vocabulary.texts, **added}
+    count = 0
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for sequence in sequences:
+            ids = _without(around, list(sequence["input_ids"]))
+            foreign = [i for i in ids if i not in texts]
+            if foreign:
+                raise PackingError(
+                    f"Id {foreign[0]} is neither audio nor a special token, and text is written "
+                    "only of those: write to a .parquet file."
+                )
+            file.write("".join(map(texts.__getitem__, ids)) + "\n")
+            count += 1
+    return count
+
+
+def _without(around: tuple[list[int], list[int]], ids: list[int]) -> list[int]:
+    """A sequence without those ids at its beginning and its end, if it has them."""
+    before, after = around
+    end = len(ids) - len(after)
+    if ids[: len(before)] == before and ids[end:] == after:
+        return ids[len(before) : end]
+    return ids
+
+
+def _read_text(path: Path, tokenizer: Any) -> Iterator[dict[str, Any]]:
+    tokenizer = CodecVocabulary.of(tokenizer).tokenizer
+    with path.open(encoding="utf-8", newline="\n") as file:
+        for line in file:
+            yield {"input_ids": tokenizer(line.removesuffix("\n"), verbose=False)["input_ids"]}
+
+
+@contextmanager
+def _appearing(path: Path) -> Iterator[Path]:
+    """Where to write a file that takes its place when all went well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

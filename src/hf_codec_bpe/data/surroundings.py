@@ -1,0 +1,83 @@
+"""The tokens around a window of audio."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ..errors import PackingError
+
+__all__ = ["Surroundings", "own_tokens"]
+
+
+class Surroundings(NamedTuple):
+    """The ids that come before and after every window."""
+
+    before: list[int]
+    after: list[int]
+
+    @classmethod
+    def of(
+        cls,
+        tokenizer: Any,
+        audio_start_token: str | None,
+        audio_end_token: str | None,
+        add_bos_token: bool | None,
+        add_eos_token: bool | None,
+    ) -> Surroundings:
+        """Looks tokens up; for the arguments see `pack_codes`.
+
+        Raises:
+            PackingError: The tokenizer lacks one of them.
+        """
+        own_bos, own_eos = own_tokens(tokenizer)
+        bos = own_bos if add_bos_token is None else _special(tokenizer, "bos_token", add_bos_token)
+        eos = own_eos if add_eos_token is None else _special(tokenizer, "eos_token", add_eos_token)
+        start = _audio(tokenizer, "audio_start_token", audio_start_token)
+        end = _audio(tokenizer, "audio_end_token", audio_end_token)
+        return cls([*bos, *start], [*end, *eos])
+
+    @property
+    def num_tokens(self) -> int:
+        """How many there are in all."""
+        return len(self.before) + len(self.after)
+
+    def put_around(self, ids: list[int]) -> list[int]:
+        """A window with them."""
+        return [*self.before, *ids, *self.after]
+
+
+def own_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """What a tokenizer itself begins and ends every text with: a BOS and an EOS token, or none.
+
+    Returns:
+        `([bos], [eos])`, either of them empty where the tokenizer leaves it out.
+    """
+    around: list[int] = tokenizer("")["input_ids"]
+    bos = around[:1] if around[:1] == [tokenizer.bos_token_id] else []
+    rest = around[len(bos) :]
+    return bos, rest if rest == [tokenizer.eos_token_id] else []
+
+
+def _special(tokenizer: Any, name: str, wanted: bool) -> list[int]:
+    if not wanted:
+        return []
+    token_id = getattr(tokenizer, f"{name}_id")
+    if token_id is None:
+        raise PackingError(
+            f"add_{name}=True, but the tokenizer has no {name}: set it, or pass False."
+        )
+    return [token_id]
+
+
+def _audio(tokenizer: Any, name: str, token: str | None) -> list[int]:
+    if token is None:
+        token = getattr(tokenizer, name, None)
+    if not token:
+        return []
+    vocabulary = tokenizer.get_vocab()
+    if token not in vocabulary:
+        raise PackingError(
+            f"{name}={token!r} is not in the tokenizer's vocabulary: train_tokenizer puts it there "
+            "with additional_special_tokens, and extend_tokenizer by that name."
+        )
+    return [vocabulary[token]]
