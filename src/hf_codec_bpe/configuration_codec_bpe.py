@@ -10,8 +10,8 @@ __all__ = ["CodecBPEConfig"]
 class CodecBPEConfig(PreTrainedConfig):
     """Names the tokenizer and the processor to the Auto classes.
 
-    It describes no model and needs no `config.json`: what a tokenizer knows of its codebooks is in
-    `tokenizer_config.json`, what a processor knows of its codec in `processor_config.json`.
+    It describes no model: what a tokenizer knows of its codebooks is in `tokenizer_config.json`,
+    what a processor knows of its codec in `processor_config.json`.
     """
 
     model_type = "codec_bpe"

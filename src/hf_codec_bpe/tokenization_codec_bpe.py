@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import numpy as np
@@ -17,8 +17,12 @@ import numpy.typing as npt
 from transformers import PreTrainedTokenizerFast
 
 from .alphabet import CodebookAlphabet, Errors
+from .configuration_codec_bpe import CodecBPEConfig
 from .errors import RepositoryError, TokenizerError
 from .untrusted import check_tokenizer_files
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitInfo
 
 __all__ = ["CodecBPETokenizer", "as_sequence"]
 
@@ -111,8 +115,16 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
         skipped = set(self.all_special_ids) - {self.unk_token_id}  # an unknown token is a loss
         return "".join(self.convert_ids_to_tokens([i for i in sequence if i not in skipped]))
 
-    def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs: Any) -> Any:
-        """Saves the tokenizer; see `PreTrainedTokenizerFast.save_pretrained`."""
+    def save_pretrained(
+        self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any
+    ) -> Any:
+        """Saves the tokenizer; see `PreTrainedTokenizerFast.save_pretrained`.
+
+        Args:
+            save_directory: The folder.
+            push_to_hub: Push it too, to `repo_id`, by default the folder's name.
+            kwargs: Passed on to `push_to_hub`, or else to Transformers.
+        """
         if os.path.isfile(save_directory):  # Transformers would only log it
             raise TokenizerError(f"{save_directory} is a file: save to a folder.")
         for option in _LOAD_OPTIONS:
@@ -120,7 +132,18 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
         # The last call's truncation and padding would be saved too, and hold for other readers.
         self.backend_tokenizer.no_truncation()
         self.backend_tokenizer.no_padding()
-        return super().save_pretrained(save_directory, **kwargs)
+        files = super().save_pretrained(save_directory, **({} if push_to_hub else kwargs))
+        if not os.path.exists(os.path.join(save_directory, "config.json")):
+            CodecBPEConfig().save_pretrained(save_directory)  # older Transformers ask for one
+        if push_to_hub:
+            self.push_to_hub(kwargs.pop("repo_id", os.path.basename(save_directory)), **kwargs)
+        return files
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> CommitInfo:
+        """Publishes the tokenizer with a card; see `CodecBPEProcessor.push_to_hub`."""
+        from .hub.pushing import push
+
+        return push(self, repo_id, **options)
 
     @classmethod
     def from_pretrained(

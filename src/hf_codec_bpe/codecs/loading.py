@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import resolve_revision
+from huggingface_hub.errors import HFValidationError, RevisionResolutionError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedConfig
 
@@ -78,26 +81,34 @@ def load_codec(
     check_weights_index(folder)
     if preset and preset.files:
         return _load_original(preset, where, device=device, dtype=dtype, **choice)
+    on_hub = not os.path.isdir(place)
     try:
+        if on_hub:  # once, so that all files are of one commit
+            where["revision"] = _commit(place, where)
         config = AutoConfig.from_pretrained(place, trust_remote_code=False, **where)
         family = codec_class(config.model_type)
         model = _load_model(place, config, dtype, where)
         feature_extractor = _load_feature_extractor(place, where)
     except CodecBPEError:
         raise
-    except OSError as error:
+    except (OSError, RevisionResolutionError, HFValidationError) as error:
         raise CodecNotFoundError(_not_found(name, error)) from error
     except (SafetensorError, ValueError, RuntimeError) as error:
         raise CodecError(f"{name} cannot be loaded as a codec: {first_line(error)}") from error
-    on_hub = not os.path.isdir(place)
     codec = family(
         model,
         feature_extractor,
         name_or_path=place if on_hub else None,
-        revision=getattr(config, "_commit_hash", None) if on_hub else None,
+        revision=where["revision"] if on_hub else None,
         **choice,
     )
     return codec if device is None else codec.to(device)
+
+
+def _commit(repository: str, where: Mapping[str, Any]) -> str:
+    access = {key: value for key, value in where.items() if key != "subfolder"}
+    resolved: str = resolve_revision(repository, **access).resolved
+    return resolved
 
 
 def _load_original(preset: Preset, where: dict[str, Any], **choice: Any) -> AudioCodec:
@@ -140,7 +151,7 @@ def _load_feature_extractor(place: str, where: dict[str, Any]) -> Any:
     return AutoFeatureExtractor.from_pretrained(place, trust_remote_code=False, **where)
 
 
-def _not_found(name: str, error: OSError) -> str:
+def _not_found(name: str, error: Exception) -> str:
     similar = similar_presets(name)
     hint = f" Did you mean the preset {' or '.join(similar)}?" if similar else ""
     return (
