@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .codecs import AudioCodec
-    from .evaluation.compression import CompressionReport
+    from .evaluation.report import CompressionReport
 
 __all__ = ["CodecProcessorMixin"]
 

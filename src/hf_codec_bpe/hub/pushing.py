@@ -20,7 +20,7 @@ from ..errors import PushError, first_line
 from .cards import make_card, update_card
 
 if TYPE_CHECKING:
-    from ..evaluation.compression import CompressionReport
+    from ..evaluation.report import CompressionReport
 
 __all__ = ["push", "push_folder"]
 

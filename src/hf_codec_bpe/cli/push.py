@@ -1,0 +1,95 @@
+"""`hf-codec-bpe push`: a saved processor, tokenizer or extended model on the Hub."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import PushError
+from .options import hide_loading_bars
+
+if TYPE_CHECKING:
+    from ..evaluation.report import CompressionReport
+
+__all__ = ["push"]
+
+
+def push(
+    folder: Annotated[
+        Path, typer.Argument(help="What train, extend or save_pretrained wrote: all of its files.")
+    ],
+    repository: Annotated[str, typer.Argument(help="user/name; made if it is not there.")],
+    held_out: Annotated[
+        list[Path] | None,
+        typer.Option(help="Audio to measure for the card: files and folders. Repeat it for more."),
+    ] = None,
+    held_out_name: Annotated[
+        str | None, typer.Option(help="What the card calls that audio; by default its path.")
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="Make a new one private.")] = False,
+    revision: Annotated[str | None, typer.Option(help="The branch; main by default.")] = None,
+    create_pr: Annotated[
+        bool, typer.Option("--create-pr", help="Open a pull request instead of committing.")
+    ] = False,
+    message: Annotated[str | None, typer.Option(help="The commit's title.")] = None,
+    token: Annotated[
+        str | None, typer.Option(help="A token; by default that of `hf auth login`.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the commit as JSON.")] = False,
+) -> None:
+    """Publish a folder with a card, in one commit.
+
+    The card says what the folder holds and, with --held-out, how well it compresses that audio. A
+    card that is there already keeps all that stands outside of its marked part.
+    """
+    from ..hub.pushing import card_for, push_folder
+
+    hide_loading_bars()
+    thing = _load(folder)
+    report = _measure(thing, held_out, held_out_name) if held_out else None
+    commit = push_folder(
+        folder,
+        repository,
+        card=card_for(thing, repository, report=report),
+        private=private or None,
+        revision=revision,
+        create_pr=create_pr,
+        commit_message=message,
+        token=token,
+    )
+    place = {"commit": commit.oid, "url": str(commit.commit_url), "pull_request": commit.pr_url}
+    typer.echo(json.dumps(place) if as_json else commit.pr_url or str(commit.commit_url))
+
+
+def _load(folder: Path) -> Any:
+    """The processor or tokenizer in a folder."""
+    from transformers import AutoTokenizer
+
+    from ..processing_codec_bpe import CodecBPEProcessor
+
+    if (folder / "processor_config.json").exists():
+        return CodecBPEProcessor.from_pretrained(folder)
+    if (folder / "tokenizer_config.json").exists():
+        return AutoTokenizer.from_pretrained(folder)
+    raise PushError(
+        f"{folder} holds neither a processor nor a tokenizer: push what train, extend or "
+        "save_pretrained wrote."
+    )
+
+
+def _measure(thing: Any, held_out: list[Path], name: str | None) -> CompressionReport:
+    from tqdm import tqdm
+
+    from ..data.audio_files import find_audio
+    from ..evaluation.compression import audio_report
+    from ..processing_codec_bpe import CodecBPEProcessor
+
+    if not isinstance(thing, CodecBPEProcessor):
+        raise PushError(
+            f"A {type(thing).__name__} has no codec to measure --held-out with: push a processor."
+        )
+    clips = tqdm([file.path for file in find_audio(held_out)], unit="clip", desc="Measuring")
+    return audio_report(thing, clips, name=name or ", ".join(map(str, held_out)))

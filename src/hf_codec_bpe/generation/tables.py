@@ -1,0 +1,124 @@
+"""Which token may follow which where audio is written: a state machine as tensors.
+
+With K codebooks there are K + 2 states. In states 0 to K - 1 a clip goes on, and that codebook is
+due; `started` is behind the token that starts clips, where the first frame has yet to come; and
+`outside` is in text.
+
+Axis letters: K = codebooks, N = audio tokens, V = all tokens of the tokenizer.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ..codec_vocabulary import CodecVocabulary
+from ..errors import TokenizerError
+from ..tokenization_codec_bpe import CodecBPETokenizer
+
+__all__ = ["GrammarTables", "grammar_tables"]
+
+Integers = npt.NDArray[np.int64]
+
+
+class GrammarTables(NamedTuple):
+    """The grammar of a vocabulary."""
+
+    allowed: torch.Tensor
+    """Which tokens each state allows: booleans `[K + 2, V]`."""
+    following: torch.Tensor
+    """The state behind each token `[V]`, where audio belongs to a clip."""
+    cost: torch.Tensor
+    """How many tokens the clip needs behind each one `[V]` to end well, code by code."""
+
+    def fitting(self, scores: torch.Tensor) -> GrammarTables:
+        """The tables as wide as a model's scores, and where those are.
+
+        Raises:
+            TokenizerError: The model has fewer scores than the tokenizer has tokens.
+        """
+        beyond = scores.shape[-1] - len(self.cost)
+        if beyond < 0:
+            raise TokenizerError(
+                f"The model scores {scores.shape[-1]} tokens, but the tokenizer has "
+                f"{len(self.cost)}: give the model rows for all of them with "
+                "extend_model(model, tokenizer)."
+            )
+        outside = len(self.allowed) - 1
+        padded = (
+            torch.nn.functional.pad(table, (0, beyond), value=value)
+            for table, value in zip(self, (False, outside, 0), strict=True)
+        )
+        return GrammarTables(*(table.to(scores.device) for table in padded))
+
+
+def grammar_tables(
+    vocabulary: CodecVocabulary, start_id: int | None, end_id: int | None
+) -> GrammarTables:
+    """The grammar of a vocabulary.
+
+    Args:
+        vocabulary: The codec's.
+        start_id: The token that every clip starts with; `None` if audio starts by itself.
+        end_id: The token that every clip ends with; `None` if any token that is no audio ends it.
+    """
+    num_codebooks = vocabulary.alphabet.num_codebooks
+    num_tokens = len(vocabulary.num_codes)
+    started, outside = num_codebooks, num_codebooks + 1
+    ids = np.array(list(vocabulary.texts))
+    first, due, in_turn = _turns(vocabulary)
+    text = vocabulary.num_codes == 0
+    text[list(never_generated(vocabulary))] = False
+
+    allowed = np.zeros((num_codebooks + 2, num_tokens), dtype=np.bool_)
+    allowed[first[in_turn], ids[in_turn]] = True
+    allowed[started] = allowed[0]
+    if start_id is None:
+        allowed[outside] = allowed[0]
+    if end_id is None:
+        allowed[0] |= text
+    else:
+        allowed[0, end_id] = True
+        text[end_id] = False
+    allowed[outside] |= text
+
+    following = np.full(num_tokens, outside)
+    following[ids] = due
+    cost = np.zeros(num_tokens, dtype=np.int64)
+    end_cost = int(end_id is not None)
+    cost[ids] = -due % num_codebooks + end_cost
+    if start_id is not None:
+        following[start_id] = started
+        cost[start_id] = num_codebooks + end_cost
+    return GrammarTables(*map(torch.from_numpy, (allowed, following, cost)))
+
+
+def never_generated(vocabulary: CodecVocabulary) -> frozenset[int]:
+    """Tokens that no state allows: they stand for nothing that a model could mean.
+
+    These are pieces of code characters; the token that a processor puts a clip in place of; and, in
+    a codec's own tokenizer, whatever is neither audio nor dropped silently when it is decoded.
+    """
+    tokenizer = vocabulary.tokenizer
+    never = set(vocabulary.pieces) | {getattr(tokenizer, "audio_token_id", None)}
+    if isinstance(tokenizer, CodecBPETokenizer):
+        silent = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+        never |= set(tokenizer.get_added_vocab().values()) - silent
+    return frozenset(token_id for token_id in never if token_id is not None)
+
+
+def _turns(vocabulary: CodecVocabulary) -> tuple[Integers, Integers, npt.NDArray[np.bool_]]:
+    """Each audio token's `[N]` first codebook, the one due behind it, and whether it is in turn."""
+    num_codebooks = vocabulary.alphabet.num_codebooks
+    lengths = np.array([len(text) for text in vocabulary.texts.values()])
+    ends = np.cumsum(lengths)
+    starts = ends - lengths
+    codebooks = vocabulary.alphabet.codebooks_of("".join(vocabulary.texts.values()))
+    follows = codebooks[1:] == (codebooks[:-1] + 1) % num_codebooks
+    joined = np.insert(follows, 0, True)
+    joined[starts] = True
+    in_turn = np.logical_and.reduceat(joined, starts)
+    return codebooks[starts], (codebooks[ends - 1] + 1) % num_codebooks, in_turn

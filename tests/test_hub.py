@@ -1,0 +1,310 @@
+"""Push, pull and pin: through the real clients, against a Hub on this machine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from huggingface_hub import HfApi, hf_hub_download
+from transformers import (
+    AutoModelForCausalLM,
+    AutoProcessor,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
+
+from hf_codec_bpe import (
+    CodecBPEProcessor,
+    CodecBPETokenizer,
+    CodecVocabulary,
+    extend_model,
+    extend_tokenizer,
+    load_codec,
+)
+from hf_codec_bpe.errors import (
+    CodecMismatchError,
+    CodecNotFoundError,
+    ProcessorNotFoundError,
+    PushError,
+)
+
+from . import bases, tiny
+from .hub import isolation
+from .hub.server import LocalHub
+
+RATE = 24_000
+NAME = "user/codec-bpe-mimi"
+
+
+@pytest.fixture
+def clip() -> np.ndarray:
+    return tiny.speech_like(30_000)
+
+
+@pytest.fixture
+def on_hub(hub: LocalHub, processor: CodecBPEProcessor, tmp_path: Path) -> CodecBPEProcessor:
+    """A processor whose codec is in a repository of its own."""
+    processor.codec.save_pretrained(tmp_path / "codec")
+    files = {path.name: path.read_bytes() for path in (tmp_path / "codec").iterdir()}
+    hub.commit("user/tiny-mimi", files)
+    codec = load_codec("user/tiny-mimi", num_codebooks=4)
+    return CodecBPEProcessor.from_codec(codec, processor.tokenizer)
+
+
+def ids_of(processor: CodecBPEProcessor, clip: np.ndarray) -> list[int]:
+    (ids,) = processor(audio=clip, sampling_rate=RATE)["input_ids"]
+    return ids
+
+
+def in_a_process(hub: LocalHub, home: Path, code: str) -> Any:
+    """What a fresh process prints as JSON, with fresh caches."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**hub.environment(home, hub.token), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+# Push and pull.
+
+
+def test_a_processor_comes_back_in_a_fresh_process(
+    hub: LocalHub, processor: CodecBPEProcessor, clip: np.ndarray, tmp_path: Path
+) -> None:
+    processor.push_to_hub(NAME)
+    np.save(tmp_path / "clip.npy", clip)
+    code = (
+        "import json, numpy, hf_codec_bpe\n"
+        "from transformers import AutoProcessor\n"
+        f"processor = AutoProcessor.from_pretrained({NAME!r})\n"
+        f"clip = numpy.load({str(tmp_path / 'clip.npy')!r})\n"
+        f"(ids,) = processor(audio=clip, sampling_rate={RATE})['input_ids']\n"
+        "print(json.dumps([ids, float(numpy.abs(processor.decode_audio(ids)[0]).sum())]))\n"
+    )
+    ids, loudness = in_a_process(hub, tmp_path / "home", code)
+    assert ids == ids_of(processor, clip)
+    assert loudness == pytest.approx(float(np.abs(processor.decode_audio(ids)[0]).sum()))
+
+
+def test_a_tokenizer_comes_back(processor: CodecBPEProcessor) -> None:
+    processor.tokenizer.push_to_hub("user/tokenizer")
+    loaded = AutoTokenizer.from_pretrained("user/tokenizer")
+    assert isinstance(loaded, CodecBPETokenizer)
+    assert loaded.get_vocab() == processor.tokenizer.get_vocab()
+    assert loaded.alphabet == processor.tokenizer.alphabet
+
+
+def test_an_extended_model_comes_back_with_its_tokenizer_and_processor(
+    processor: CodecBPEProcessor, clip: np.ndarray
+) -> None:
+    tokenizer = extend_tokenizer(bases.qwen_like(), processor.tokenizer)
+    config = LlamaConfig(
+        vocab_size=len(bases.qwen_like()),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+    )
+    model = extend_model(LlamaForCausalLM(config), tokenizer)
+    whole = CodecBPEProcessor.from_codec(processor.codec, tokenizer)
+    tokenizer.push_to_hub("user/audio-llm")
+    model.push_to_hub("user/audio-llm")
+    whole.push_to_hub("user/audio-llm")
+    loaded = AutoModelForCausalLM.from_pretrained("user/audio-llm")
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, loaded.state_dict()[name])
+    plain = AutoTokenizer.from_pretrained("user/audio-llm")
+    ids = ids_of(whole, clip)
+    assert CodecVocabulary.of(plain).texts == whole.vocabulary.texts
+    assert ids_of(AutoProcessor.from_pretrained("user/audio-llm"), clip) == ids
+
+
+def test_options_are_honoured(hub: LocalHub, processor: CodecBPEProcessor) -> None:
+    processor.push_to_hub(NAME, private=True, commit_message="The first", tags=["mine"])
+    api = HfApi()
+    info = api.model_info(NAME)
+    assert info.private
+    assert "mine" in info.tags
+    assert api.list_repo_commits(NAME)[0].title == "The first"
+    main = set(api.list_repo_files(NAME))
+
+    processor.push_to_hub(NAME, revision="next")
+    assert set(api.list_repo_files(NAME, revision="next")) == main
+    assert len(api.list_repo_commits(NAME)) < len(api.list_repo_commits(NAME, revision="next"))
+
+    done = processor.push_to_hub(NAME, create_pr=True, commit_message="A suggestion")
+    assert done.pr_url is not None
+    assert api.get_discussion_details(NAME, done.pr_num).is_pull_request
+    with pytest.raises(PushError, match="token"):
+        processor.push_to_hub(NAME, token=hub.read_token)
+    with pytest.raises(PushError, match="someone/else"):
+        processor.push_to_hub("someone/else")
+    with pytest.raises(ProcessorNotFoundError):
+        CodecBPEProcessor.from_pretrained(NAME, token=hub.other_token)
+
+
+def test_save_pretrained_pushes_too(processor: CodecBPEProcessor, tmp_path: Path) -> None:
+    processor.save_pretrained(tmp_path / "one", push_to_hub=True, repo_id=NAME, private=True)
+    assert HfApi().model_info(NAME).private
+    saved = {p.relative_to(tmp_path / "one").as_posix() for p in (tmp_path / "one").rglob("*.*")}
+    assert saved | {"README.md"} <= set(HfApi().list_repo_files(NAME))
+    processor.tokenizer.save_pretrained(tmp_path / "two", push_to_hub=True, repo_id="user/two")
+    assert "tokenizer.json" in HfApi().list_repo_files("user/two")
+
+
+def test_an_existing_card_is_kept(hub: LocalHub, processor: CodecBPEProcessor) -> None:
+    theirs = b"---\nlicense: mit\ntags:\n- mine\n---\n# My own words\n\nStay.\n"
+    hub.commit(NAME, {"README.md": theirs})
+    for _ in range(2):
+        processor.push_to_hub(NAME)
+        card = Path(hf_hub_download(NAME, "README.md")).read_text()
+        assert "# My own words\n\nStay.\n" in card
+        assert "license: mit" in card
+        assert card.count("hf-codec-bpe: begin") == 1
+
+
+# Three ways to load, each in its own process.
+
+
+LOADED_BY = {
+    "imported first": (
+        "import hf_codec_bpe\nfrom transformers import AutoProcessor\n"
+        f"processor = AutoProcessor.from_pretrained({NAME!r})\n"
+    ),
+    "through the stub": (
+        "from transformers import AutoProcessor\n"
+        f"processor = AutoProcessor.from_pretrained({NAME!r}, trust_remote_code=True)\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("code", LOADED_BY.values(), ids=LOADED_BY)
+def test_loaded_with_the_plugin(
+    hub: LocalHub, processor: CodecBPEProcessor, tmp_path: Path, code: str
+) -> None:
+    processor.push_to_hub(NAME)
+    ending = (
+        "import json, sys\n"
+        "remote = [name for name in sys.modules if name.startswith('transformers_modules.')]\n"
+        "ids = processor.tokenizer.codes_to_ids([[1] * 3] * 4)\n"
+        "print(json.dumps([type(processor).__module__, bool(remote), ids]))\n"
+    )
+    module, remote, ids = in_a_process(hub, tmp_path / "home", code + ending)
+    assert module == "hf_codec_bpe.processing_codec_bpe"
+    assert remote == ("trust" in code)
+    assert ids == processor.tokenizer.codes_to_ids([[1] * 3] * 4)
+
+
+def test_loaded_without_the_plugin(
+    hub: LocalHub, processor: CodecBPEProcessor, tmp_path: Path
+) -> None:
+    processor.push_to_hub(NAME)
+    text = processor.tokenizer.alphabet.to_text([[1] * 3] * 4)
+    code = (
+        "import json, sys\n"
+        "sys.modules['hf_codec_bpe'] = None  # as if it was not installed\n"
+        "from transformers import AutoTokenizer\n"
+        f"tokenizer = AutoTokenizer.from_pretrained({NAME!r})\n"
+        f"print(json.dumps([tokenizer.is_fast, tokenizer({text!r})['input_ids']]))\n"
+    )
+    is_fast, ids = in_a_process(hub, tmp_path / "home", code)
+    assert is_fast
+    assert ids == processor.tokenizer(text)["input_ids"]
+
+
+# Pins.
+
+
+def test_a_codec_is_pinned_to_the_commit_it_was_loaded_from(
+    hub: LocalHub, on_hub: CodecBPEProcessor, clip: np.ndarray
+) -> None:
+    head = HfApi().model_info("user/tiny-mimi").sha
+    assert on_hub.codec.revision == on_hub.codec_pin.revision == head
+    on_hub.push_to_hub(NAME)
+    assert not any(name.startswith("codec/") for name in HfApi().list_repo_files(NAME))
+    hub.commit("user/tiny-mimi", {"model.safetensors": b"something else"})
+    loaded = AutoProcessor.from_pretrained(NAME)
+    assert loaded.codec_pin == on_hub.codec_pin
+    assert ids_of(loaded, clip) == ids_of(on_hub, clip)
+    loaded.push_to_hub("user/again")
+    assert AutoProcessor.from_pretrained("user/again").codec_pin == on_hub.codec_pin
+
+
+def test_a_branch_is_resolved_to_its_commit(hub: LocalHub, on_hub: CodecBPEProcessor) -> None:
+    HfApi().create_branch("user/tiny-mimi", branch="stable")
+    hub.commit("user/tiny-mimi", {"notes.txt": b"newer"})
+    stable = load_codec("user/tiny-mimi", revision="stable")
+    assert stable.revision == on_hub.codec.revision
+    assert load_codec("user/tiny-mimi").revision != stable.revision
+
+
+def test_a_codec_that_differs_is_named(hub: LocalHub, on_hub: CodecBPEProcessor) -> None:
+    on_hub.push_to_hub(NAME)
+    path = Path(hf_hub_download(NAME, "processor_config.json"))
+    config = json.loads(path.read_text())
+    config["codec"]["frame_rate"] = 25.0
+    hub.commit(NAME, {"processor_config.json": json.dumps(config).encode()})
+    with pytest.raises(CodecMismatchError, match=r"frame_rate is 12\.5, not 25\.0"):
+        _ = AutoProcessor.from_pretrained(NAME).codec
+
+
+def test_a_codec_that_is_gone_is_named(hub: LocalHub, on_hub: CodecBPEProcessor) -> None:
+    on_hub.push_to_hub(NAME)
+    isolation.empty_home()
+    HfApi().delete_repo("user/tiny-mimi")
+    with pytest.raises(CodecNotFoundError, match="user/tiny-mimi"):
+        _ = AutoProcessor.from_pretrained(NAME).codec
+
+
+def test_offline_from_the_cache(
+    hub: LocalHub, on_hub: CodecBPEProcessor, clip: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_hub.push_to_hub(NAME)
+    expected = ids_of(AutoProcessor.from_pretrained(NAME), clip)
+    hub.requests.clear()
+    loaded = AutoProcessor.from_pretrained(NAME, local_files_only=True)
+    assert ids_of(loaded, clip) == expected
+    isolation.set_offline(monkeypatch, True)
+    assert ids_of(AutoProcessor.from_pretrained(NAME), clip) == expected
+    assert hub.requests == []
+
+
+def test_access_is_passed_on_to_the_codec(
+    hub: LocalHub,
+    processor: CodecBPEProcessor,
+    clip: np.ndarray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    processor.save_pretrained(tmp_path / "saved")
+    files = {
+        f"deep/{path.relative_to(tmp_path / 'saved').as_posix()}": path.read_bytes()
+        for path in (tmp_path / "saved").rglob("*.*")
+    }
+    hub.create("user/private", private=True)
+    hub.commit("user/private", files)
+    HfApi().create_tag("user/private", tag="v1")
+    hub.commit("user/private", dict.fromkeys(files))
+    monkeypatch.delenv("HF_TOKEN")
+    loaded = AutoProcessor.from_pretrained(
+        "user/private",
+        token=hub.token,
+        revision="v1",
+        subfolder="deep",
+        cache_dir=tmp_path / "cache",
+    )
+    assert ids_of(loaded, clip) == ids_of(processor, clip)
+    assert (tmp_path / "cache" / "models--user--private").is_dir()
+    assert not list(isolation.HOME.rglob("model.safetensors"))
