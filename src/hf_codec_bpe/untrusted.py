@@ -119,10 +119,16 @@ def _check_backend(backend: Any, path: str) -> None:
         f"its {len(tokens)} tokens have ids outside of 0 to {len(tokens) - 1}",
     )
     check(isinstance(merges, list) and len(merges) <= len(vocabulary), "it has too many merges")
-    for merge in merges:
-        pair = merge.split(" ") if isinstance(merge, str) else merge
-        parts = isinstance(pair, list) and len(pair) == 2 and all(isinstance(p, str) for p in pair)
-        check(parts and {*pair, "".join(pair)} <= vocabulary.keys(), f"it merges {str(merge)[:40]}")
+    wrong = next((merge for merge in merges if not _is_merge(merge, vocabulary)), None)
+    check(wrong is None, f"it merges {str(wrong)[:40]}, which are no tokens of its vocabulary")
+
+
+def _is_merge(merge: Any, vocabulary: Mapping[str, int]) -> bool:
+    pair = merge.split(" ") if isinstance(merge, str) else merge
+    if not (isinstance(pair, list) and [type(part) for part in pair] == [str, str]):
+        return False
+    left, right = pair
+    return left in vocabulary and right in vocabulary and left + right in vocabulary
 
 
 def _checker(path: str) -> Callable[[bool, str], None]:
