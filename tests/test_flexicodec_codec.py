@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,18 +16,22 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoProcessor
 
 from hf_codec_bpe import CodecBPEProcessor, CodecBPETokenizer, load_codec, train_tokenizer
+from hf_codec_bpe.cli.options import frame_rate_of
 from hf_codec_bpe.codecs import CodecPin, FlexiCodecCodec, MimiCodec, originals
 from hf_codec_bpe.codecs.flexicodec import read_cmvn
 from hf_codec_bpe.codecs.originals import convert_files
+from hf_codec_bpe.codes_folder import CodecInfo
 from hf_codec_bpe.errors import (
     AlphabetError,
     CodecError,
     CodecMismatchError,
     CodecNotFoundError,
+    CodesError,
 )
 
 from . import tiny
 from .golden_cases import Golden, outputs_of_a_fresh_process
+from .test_flexicodec import sensevoice
 
 GOLDEN = Golden("flexicodec")
 COMMITS = {"jiaqili3/flexicodec": "a" * 40, "FunAudioLLM/SenseVoiceSmall": "b" * 40}
@@ -165,14 +170,7 @@ class Hub:
 
     def write_sensevoice(self, path: Path) -> None:
         """A pickle of the published sizes, save for the number of layers."""
-        sizes = {70: 560, 32: 512, 96: 3 * 512}
-        names = load_file(GOLDEN.folder / "sensevoice_tiny.state_dict.safetensors")
-        generator = torch.Generator().manual_seed(0)
-        weights = {
-            name: torch.randn([sizes.get(n, n) for n in tensor.shape], generator=generator) / 20
-            for name, tensor in names.items()
-        }
-        torch.save(weights, path)
+        torch.save(sensevoice(), path)
 
     def write_cmvn(self, path: Path) -> None:
         golden = load_file(GOLDEN.folder / "sensevoice_fbank.safetensors")
@@ -308,7 +306,8 @@ def test_a_group_without_its_length_goes_and_is_counted(
         alphabet.to_codes(lost)
     kept = alphabet.to_codes(lost, errors="drop_frames")
     assert np.array_equal(kept, np.delete(codes, 1, axis=1))
-    assert f"Dropped {3 + len(filler)} of {len(lost)}" in caplog.text
+    dropped = f"Dropped {3 + len(filler)} of {len(lost)} audio characters"
+    assert f"{dropped}; {codes.shape[1] - 1} whole frames remain." in caplog.text
     assert np.array_equal(alphabet.to_codes(text[:-1], errors="drop_frames"), codes[:, :-1])
 
     processor = CodecBPEProcessor.from_codec(codec, tokenizer)
@@ -325,3 +324,21 @@ def test_another_threshold_is_another_codec(codec: FlexiCodecCodec) -> None:
     ):
         codec.pin.check(other)
     CodecPin.from_dict(codec.pin.to_dict()).check(codec)
+
+
+def test_there_is_no_rate_to_count_seconds_by(
+    codec: FlexiCodecCodec, tokenizer: CodecBPETokenizer, tmp_path: Path
+) -> None:
+    CodecBPEProcessor.from_codec(codec, tokenizer).save_pretrained(tmp_path / "processor")
+    with pytest.raises(CodesError, match=r"flexicodec codecs have no fixed length.*--frame-rate"):
+        frame_rate_of(None, str(tmp_path / "processor"), None)
+    assert frame_rate_of(8.0, str(tmp_path / "processor"), None) == 8.0
+    info = CodecInfo("flexicodec", "flexicodec", 16_000, 16_000, 4, 256, 12.5)
+    for family in ("flexicodec", "somebody's"):
+        folder = tmp_path / family
+        folder.mkdir()
+        replace(info, codec_type=family).save(folder)
+        np.save(folder / "a.npy", np.zeros((4, 9), dtype=np.int64))
+    with pytest.raises(CodesError, match="no fixed length"):
+        frame_rate_of(None, "nothing", tmp_path / "flexicodec")
+    assert frame_rate_of(None, "nothing", tmp_path / "somebody's") == 12.5

@@ -179,7 +179,37 @@ def test_forward_is_both_directions() -> None:
     assert converted()(input_values, num_codebooks=3).audio_codes.shape == (1, 3, 18)
 
 
-@pytest.mark.parametrize("clip", [torch.zeros(9), torch.zeros(1, 2, 9), torch.zeros(1, 1, 0)])
+def test_the_axis_of_channels_may_be_left_out() -> None:
+    clips = FunCodecGolden("ds320").inputs["wav_batch_equal"]
+    expected, found = converted()(clips), converted()(clips[:, 0])
+    assert torch.equal(found.audio_codes, expected.audio_codes)
+    assert torch.equal(found.audio_values, expected.audio_values)
+
+
+def test_samples_of_another_precision() -> None:
+    expected = converted().encode(samples(2_000)).audio_codes
+    assert torch.equal(converted().encode(samples(2_000).double()).audio_codes, expected)
+
+
+@pytest.mark.parametrize(
+    ("clip", "message"),
+    [
+        (torch.tensor([[[0.1, float("nan")]]]), "NaN"),
+        (torch.tensor([[[0.1, -float("inf")]]]), "infinite"),
+        (torch.tensor([[[1e300]]], dtype=torch.float64), "too large for torch.float32"),
+        (torch.ones(1, 1, 9, dtype=torch.int16), "a Tensor of torch.int16"),
+        (np.ones((1, 1, 9), dtype=np.float32), "a ndarray of float32: pass a torch.Tensor"),
+        ([[[0.1]]], "a list: pass a torch.Tensor of floats"),
+    ],
+)
+def test_what_are_no_samples(clip: object, message: str) -> None:
+    with pytest.raises(AudioError, match=message):
+        converted().encode(clip)
+
+
+@pytest.mark.parametrize(
+    "clip", [torch.zeros(9), torch.zeros(1, 2, 9), torch.zeros(1, 1, 0), torch.zeros(1, 0)]
+)
 def test_what_is_no_clip(clip: torch.Tensor) -> None:
     with pytest.raises(AudioError, match="encode takes samples"):
         converted().encode(clip)
@@ -201,9 +231,12 @@ def test_what_is_too_long_to_count() -> None:
         (torch.zeros(1, 9, 3, dtype=torch.int64), "has 9 codebooks, but this model has 8"),
         (torch.full((1, 8, 3), 64), "range from 64 to 64, but each codebook has 0 to 63"),
         (torch.full((1, 8, 3), -1), "range from -1"),
+        (torch.zeros(1, 8, 3), "a Tensor of torch.float32: pass a torch.Tensor of integers"),
+        (torch.zeros(1, 8, 3, dtype=torch.bool), "a Tensor of torch.bool"),
+        (np.zeros((1, 8, 3), dtype=np.int64), "a ndarray of int64"),
     ],
 )
-def test_what_are_no_codes(codes: torch.Tensor, message: str) -> None:
+def test_what_are_no_codes(codes: object, message: str) -> None:
     with pytest.raises(CodesError, match=message):
         converted().decode(codes)
 
@@ -212,6 +245,8 @@ def test_scales_are_one_for_each_clip() -> None:
     codes = torch.zeros(2, 8, 3, dtype=torch.int64)
     with pytest.raises(CodesError, match=r"audio_scales has shape \[1, 1\], but there are 2"):
         converted().decode(codes, torch.ones(1, 1))
+    with pytest.raises(AudioError, match="audio_scales is a list"):
+        converted().decode(codes, [None])
 
 
 def test_decode_gives_loud_and_quiet_clips_one_level() -> None:

@@ -13,8 +13,8 @@ import yaml
 
 from hf_codec_bpe import load_codec
 from hf_codec_bpe.cli import main
-from hf_codec_bpe.codecs import FunCodecCodec, originals
-from hf_codec_bpe.codecs.funcodec import FunCodecModel, convert_funcodec_checkpoint
+from hf_codec_bpe.codecs import FunCodecCodec, convert_funcodec_checkpoint, originals
+from hf_codec_bpe.codecs.funcodec import FunCodecModel
 from hf_codec_bpe.codecs.originals import convert_files
 from hf_codec_bpe.errors import CodecError, CodecNotFoundError
 from hf_codec_bpe.presets import presets
@@ -176,13 +176,27 @@ def test_a_configuration_of_another_checkpoint(changes: dict[str, object], messa
         convert(changes)
 
 
-@pytest.mark.parametrize("name", FunCodecGolden("ds640").state_dict())
+TRAINING = {f"quantizer.rq.model.{name}" for name in ("inited", "cluster_size", "embed_avg")}
+
+
+@pytest.mark.parametrize("name", sorted(FunCodecGolden("ds640").state_dict().keys() - TRAINING))
 def test_a_missing_weight(name: str) -> None:
     golden = FunCodecGolden("ds640")
     weights = golden.state_dict()
     del weights[name]
-    with pytest.raises(CodecError, match=r"missing|never learnt"):
+    with pytest.raises(CodecError, match=r"missing|no FunCodec checkpoint"):
         convert_funcodec_checkpoint(weights, golden.config)
+
+
+@pytest.mark.parametrize("absent", [*({name} for name in sorted(TRAINING)), TRAINING])
+def test_what_only_training_needed_may_be_absent(absent: set[str]) -> None:
+    weights = FunCodecGolden("ds320").state_dict()
+    assert weights.keys() > absent
+    without = convert({}, {name: weights[name] for name in weights.keys() - absent})
+    FunCodecGolden("ds320").check(without)
+    everything = convert({}, weights).state_dict()
+    for name, tensor in without.state_dict().items():
+        assert torch.equal(tensor, everything[name]), name
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,8 @@ from . import bases, tiny
 from .hub import isolation
 from .hub.server import LocalHub
 
+pytestmark = pytest.mark.usefixtures("hub")
+
 RATE = 24_000
 NAME = "user/codec-bpe-mimi"
 
@@ -140,7 +142,7 @@ def test_options_are_honoured(hub: LocalHub, processor: CodecBPEProcessor) -> No
     assert api.list_repo_commits(NAME)[0].title == "The first"
     main = set(api.list_repo_files(NAME))
 
-    processor.push_to_hub(NAME, revision="next")
+    processor.push_to_hub(NAME, revision="next", tags=["later"])
     assert set(api.list_repo_files(NAME, revision="next")) == main
     assert len(api.list_repo_commits(NAME)) < len(api.list_repo_commits(NAME, revision="next"))
 

@@ -19,6 +19,7 @@ def blocks(page: Path, language: str) -> list[str]:
     return [code for kind, code in BLOCK.findall(page.read_text()) if kind == language]
 
 
+@pytest.mark.usefixtures("hub")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_blocks_run_in_order(page: Path, tmp_path: Path) -> None:
     shutil.copy(demo_clip(), tmp_path / "speech.flac")

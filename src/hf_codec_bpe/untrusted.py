@@ -83,7 +83,7 @@ def check_weights_index(folder: str | os.PathLike[str]) -> None:
         return
     check = _checker(str(path))
     index = read_json(path, MAX_TOKENIZER_BYTES)
-    files = index.get("weight_map") if isinstance(index, dict) else None
+    files: Any = index.get("weight_map") if isinstance(index, dict) else None
     check(isinstance(files, dict), "it has no weight_map")
     for file in set(map(str, files.values())):
         check(is_repository_name(file) and "/" not in file, f"weights are in {file!r}")

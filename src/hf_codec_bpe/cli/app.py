@@ -9,7 +9,7 @@ import typer
 
 from .. import __version__
 from ..errors import CodecBPEError
-from . import convert, decode, demo, encode, extend, pack, presets, stats, train
+from . import convert, decode, demo, encode, extend, pack, presets, push, stats, train
 
 __all__ = ["app", "main"]
 
@@ -28,6 +28,7 @@ app.command()(train.train)
 app.command()(extend.extend)
 app.command()(pack.pack)
 app.command()(stats.stats)
+app.command()(push.push)
 app.command()(presets.presets)
 app.command()(convert.convert)
 

@@ -45,7 +45,7 @@ def push(
     The card says what the folder holds and, with --held-out, how well it compresses that audio. A
     card that is there already keeps all that stands outside of its marked part.
     """
-    from ..hub.pushing import card_for, push_folder
+    from ..hub.pushing import card_for, draw, push_folder
 
     hide_loading_bars()
     thing = _load(folder)
@@ -54,6 +54,7 @@ def push(
         folder,
         repository,
         card=card_for(thing, repository, report=report),
+        extra=draw(report),
         private=private or None,
         revision=revision,
         create_pr=create_pr,

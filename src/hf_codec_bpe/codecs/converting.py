@@ -133,10 +133,11 @@ def fold_weight_norm(tensors: StateDict) -> dict[str, torch.Tensor]:
     """Replaces each `weight_g` and `weight_v` by the `weight` that they stand for.
 
     That is v scaled to the length g, for each output channel. A g without its v stays, and is then
-    an unknown weight.
+    an unknown weight. PyTorch's newer names, `parametrizations.weight.original0` and `1`, count as
+    g and v.
     """
-    folded = dict(tensors)
-    for name in tensors:
+    folded = {_older_name(name): tensor for name, tensor in tensors.items()}
+    for name in list(folded):
         stem = name.removesuffix("_v")
         if stem != name and stem.endswith("weight") and f"{stem}_g" in folded:
             direction, length = folded.pop(name), folded.pop(f"{stem}_g")
@@ -148,6 +149,12 @@ def fold_weight_norm(tensors: StateDict) -> dict[str, torch.Tensor]:
             # The originals' own function: other ways to write it round differently.
             folded[stem] = torch._weight_norm(direction, length, 0)
     return folded
+
+
+def _older_name(name: str) -> str:
+    for number, letter in enumerate("gv"):
+        name = name.replace(f"parametrizations.weight.original{number}", f"weight_{letter}")
+    return name
 
 
 def load_strictly(model_class: type[Model], config: PreTrainedConfig, tensors: StateDict) -> Model:

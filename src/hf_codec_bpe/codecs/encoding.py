@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from ..audio import Waveform
-from ..errors import AudioError, CodecError
+from ..errors import AudioError, CodecError, CodecMemoryError
 from .windows import batches, cut, plan
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _run(codec: AudioCodec, inputs: npt.NDArray[np.float32]) -> Codes:
     """Windows `[B, S]` to codes `[B, K, T]`.
 
     Raises:
-        CodecError: They do not fit in memory.
+        CodecMemoryError: They do not fit in memory.
     """
     input_values = torch.from_numpy(inputs)[:, None]
     try:
@@ -152,7 +152,7 @@ def _run(codec: AudioCodec, inputs: npt.NDArray[np.float32]) -> Codes:
     except RuntimeError as error:  # torch.OutOfMemoryError on a GPU; its base on a CPU
         if isinstance(error, torch.OutOfMemoryError) or _NO_MEMORY.search(str(error)):
             seconds = inputs.shape[1] / codec.sampling_rate
-            raise CodecError(
+            raise CodecMemoryError(
                 f"{len(inputs)} window(s) of {seconds:g} s do not fit in memory on {codec.device}: "
                 "pass a smaller chunk_seconds or batch_size."
             ) from error

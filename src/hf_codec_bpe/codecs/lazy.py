@@ -76,6 +76,13 @@ class LazyCodec:
             )
         return self.pin
 
+    @property
+    def merges_frames(self) -> bool:
+        """Whether the codec has a dynamic frame rate, known without loading it."""
+        from .registry import codec_class
+
+        return self.pin is not None and codec_class(self.pin.family).dynamic_frame_rate
+
     def load(self) -> AudioCodec:
         """The codec, loaded by the first call.
 

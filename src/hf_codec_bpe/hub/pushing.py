@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -22,9 +22,10 @@ from .cards import make_card, update_card
 if TYPE_CHECKING:
     from ..evaluation.report import CompressionReport
 
-__all__ = ["push", "push_folder"]
+__all__ = ["card_for", "draw", "push", "push_folder"]
 
 _CARD = "README.md"
+_PICTURE = "codec_bpe_report/token_lengths.png"
 
 
 def push(
@@ -46,10 +47,32 @@ def push(
     """
     with TemporaryDirectory() as name:
         thing.save_pretrained(name)
-        card = make_card(thing, repo_id, report=report, folder=name)
-        card.data.tags = [*card.data.tags, *(tags or [])]
-        options.setdefault("commit_message", f"Upload {type(thing).__name__}")
-        return push_folder(name, repo_id, card=str(card), **options)
+        if options.get("commit_message") is None:
+            options["commit_message"] = f"Upload {type(thing).__name__}"
+        pictures = draw(report)
+        card = card_for(thing, repo_id, report=report, tags=tags or ())
+        return push_folder(name, repo_id, card=card, extra=pictures, **options)
+
+
+def card_for(
+    thing: Any,
+    repo_id: str,
+    *,
+    report: CompressionReport | None = None,
+    tags: Sequence[str] = (),
+) -> str:
+    """The card of what is pushed, as text."""
+    picture = _PICTURE if draw(report) else None
+    return str(make_card(thing, repo_id, report=report, tags=tags, picture=picture))
+
+
+def draw(report: CompressionReport | None) -> dict[str, bytes]:
+    """The card's pictures by their names in the repository; none without matplotlib."""
+    from ..evaluation.plots import is_matplotlib_available, plot_token_lengths, png
+
+    if report is None or not is_matplotlib_available():
+        return {}
+    return {_PICTURE: png(plot_token_lengths(report))}
 
 
 def push_folder(
@@ -57,6 +80,7 @@ def push_folder(
     repo_id: str,
     *,
     card: str | None = None,
+    extra: Mapping[str, bytes] | None = None,
     private: bool | None = None,
     token: str | bool | None = None,
     revision: str | None = None,
@@ -70,6 +94,7 @@ def push_folder(
         folder: The folder.
         repo_id: `user/name`; made if it is not there.
         card: Our card. The repository's own keeps all that stands outside of our part.
+        extra: More files by their names in the repository.
         private: Whether a new repository is private.
         token: Who pushes; by default who is logged in.
         revision: The branch, made if it is not there; by default `main`.
@@ -88,8 +113,9 @@ def push_folder(
         contents: dict[str, Any] = {
             path.relative_to(folder).as_posix(): path for path in _files(Path(folder))
         }
+        theirs = _card_there(api, repo_id, revision) or _text(contents.get(_CARD))
+        contents |= extra or {}
         if card is not None:
-            theirs = _card_there(api, repo_id, revision) or _text(contents.get(_CARD))
             contents[_CARD] = (update_card(theirs, card) if theirs else card).encode()
         return api.create_commit(
             repo_id,

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from ..._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .cmvn import read_cmvn
     from .configuration_flexicodec import FlexiCodecConfig
-    from .conversion import convert_flexicodec_checkpoint, read_cmvn
+    from .conversion import convert_flexicodec_checkpoint
     from .modeling_flexicodec import FlexiCodecModel
 
 __all__ = ["FlexiCodecConfig", "FlexiCodecModel", "convert_flexicodec_checkpoint", "read_cmvn"]
@@ -26,6 +27,6 @@ __getattr__ = lazy_names(
         "FlexiCodecConfig": "configuration_flexicodec",
         "FlexiCodecModel": "modeling_flexicodec",
         "convert_flexicodec_checkpoint": "conversion",
-        "read_cmvn": "conversion",
+        "read_cmvn": "cmvn",
     },
 )

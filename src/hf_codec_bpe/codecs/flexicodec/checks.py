@@ -6,25 +6,28 @@ semantic features, S = samples.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
-from numbers import Real
+from numbers import Integral, Real
 
 import torch
 
 from ...errors import AudioError, CodecError, CodesError
+from ..model_inputs import whole_codes
 from .configuration_flexicodec import FlexiCodecConfig
 
 __all__ = [
     "check_merging",
+    "check_padding",
     "checked_clips",
     "checked_codes",
     "checked_features",
     "checked_quantizers",
 ]
 
-NUM_QUANTIZERS = 8
-"""The original's default."""
+logger = logging.getLogger(__name__)
+
 MOST_DITHER = 32_768.0
 """Noise as loud as the loudest sample."""
 
@@ -45,19 +48,21 @@ def check_merging(merging_threshold: float, dither: float) -> None:
 
 
 def checked_quantizers(num_quantizers: int | None, most: int) -> int:
-    """How many codebooks to use; by default 8, or all where there are fewer.
+    """How many codebooks to use: as many as asked for, or all where there are fewer.
 
     Raises:
-        CodecError: There are not so many.
+        CodecError: No whole number, or less than 1.
     """
     if num_quantizers is None:
-        return min(NUM_QUANTIZERS, most)
-    if num_quantizers not in range(1, most + 1):
+        return most
+    if not isinstance(num_quantizers, Integral) or num_quantizers < 1:
         raise CodecError(
-            f"num_quantizers={num_quantizers} is not possible: this model has {most}, the semantic "
-            f"one among them; choose 1 to {most}."
+            f"num_quantizers={num_quantizers!r} is not possible: this model has {most}, the "
+            f"semantic one among them; choose 1 to {most}."
         )
-    return num_quantizers
+    if num_quantizers > most:
+        logger.warning("num_quantizers=%d, but the model has %d: using all.", num_quantizers, most)
+    return min(int(num_quantizers), most)
 
 
 def checked_clips(
@@ -74,7 +79,7 @@ def checked_clips(
             f"input_values has shape {list(input_values.shape)}: encode takes samples [batch, "
             "samples] or [batch, 1, samples], at least one."
         )
-    mask = torch.ones_like(samples, dtype=torch.bool) if padding_mask is None else padding_mask
+    mask = torch.ones_like(samples) if padding_mask is None else torch.as_tensor(padding_mask)
     if mask.shape != samples.shape:
         raise AudioError(
             f"padding_mask has shape {list(mask.shape)}, but input_values has "
@@ -89,6 +94,26 @@ def checked_clips(
             "it with silence, as load_codec's codecs do."
         )
     return [clip[:length] for clip, length in zip(samples, lengths, strict=True)]
+
+
+def check_padding(
+    padding_mask: torch.Tensor | None, features: torch.Tensor, lengths: torch.Tensor | None
+) -> None:
+    """Refuses padded samples with features of unknown lengths, and the other way round.
+
+    Raises:
+        CodecError: Only one of them says where clips end, and they do end there.
+    """
+    if lengths is None and padding_mask is not None and not torch.as_tensor(padding_mask).all():
+        raise CodecError(
+            "padding_mask says that clips are padded, but not how many features each has: pass "
+            "feature_lengths as well."
+        )
+    if padding_mask is None and lengths is not None and min(_counts(lengths)) < features.shape[1]:
+        raise CodecError(
+            f"feature_lengths={_counts(lengths)} says that clips are padded, but not how many "
+            "samples each has: pass padding_mask as well."
+        )
 
 
 def checked_features(
@@ -108,7 +133,7 @@ def checked_features(
             f"[batch={batch_size}, features, {config.semantic_hidden_size}]: pass outputs of the "
             "semantic encoder as audio_features."
         )
-    counts = [features.shape[1]] * batch_size if lengths is None else lengths.tolist()
+    counts = [features.shape[1]] * batch_size if lengths is None else _counts(lengths)
     fewest, most = math.ceil(config.semantic_downsample_factor), features.shape[1]
     if len(counts) != batch_size or not all(fewest <= count <= most for count in counts):
         raise CodecError(
@@ -121,13 +146,15 @@ def checked_features(
 def checked_codes(
     audio_codes: torch.Tensor, codebook_sizes: Sequence[int], no_code: int
 ) -> list[torch.Tensor]:
-    """The codes `[K, G]` of each clip, without what is behind its last group.
+    """The codes `[K, G]`, int64, of each clip, without what is behind its last group.
 
     There, the length is `no_code`, whatever the other codes are.
 
     Raises:
-        CodesError: Another shape, a clip without groups, or a code outside its codebook.
+        CodesError: No integers, another shape, a clip without groups, or a code outside its
+            codebook.
     """
+    audio_codes = whole_codes(audio_codes)
     if audio_codes.ndim != 3 or not 2 <= audio_codes.shape[1] <= len(codebook_sizes):
         raise CodesError(
             f"audio_codes has shape {list(audio_codes.shape)}: decode takes codes [batch, streams, "
@@ -145,6 +172,12 @@ def checked_codes(
             raise CodesError(_wrong(clip, outside, sizes))
         clips.append(clip)
     return clips
+
+
+def _counts(lengths: torch.Tensor) -> list[int]:
+    """How many features `[B]` each clip has."""
+    counts: list[int] = torch.as_tensor(lengths).long().reshape(-1).tolist()
+    return counts
 
 
 def _wrong(clip: torch.Tensor, outside: torch.Tensor, sizes: torch.Tensor) -> str:

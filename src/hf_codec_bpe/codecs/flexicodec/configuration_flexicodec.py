@@ -14,6 +14,8 @@ __all__ = ["FlexiCodecConfig"]
 
 SAMPLING_RATE = 16_000
 """The only one that SenseVoice's front end knows."""
+FEATURE_SIZE = 560
+"""How many numbers it makes at a time."""
 
 
 class FlexiCodecConfig(PreTrainedConfig):
@@ -89,7 +91,7 @@ class FlexiCodecConfig(PreTrainedConfig):
     bottleneck_num_layers: int = 32
     bottleneck_num_heads: int = 8
     sensevoice_num_layers: int = 50
-    sensevoice_input_size: int = 560
+    sensevoice_input_size: int = FEATURE_SIZE
     sensevoice_hidden_size: int = 512
     sensevoice_intermediate_size: int = 2048
     sensevoice_num_heads: int = 4
@@ -104,6 +106,15 @@ class FlexiCodecConfig(PreTrainedConfig):
             raise CodecError(
                 f"sampling_rate={self.sampling_rate} is not possible: the semantic encoder takes "
                 f"{SAMPLING_RATE} Hz."
+            )
+        if (
+            self.has_cmvn
+            and self.sensevoice_num_layers
+            and self.sensevoice_input_size != FEATURE_SIZE
+        ):
+            raise CodecError(
+                f"sensevoice_input_size={self.sensevoice_input_size} is not possible with "
+                f"has_cmvn: what is normalised are {FEATURE_SIZE} numbers."
             )
         if math.prod(self.upsampling_ratios) != self.hop_length:
             raise CodecError(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from ...errors import CodecError, CodecNotFoundError
+from ...errors import CodecError
 from ..converting import (
     StateDict,
     as_float32,
@@ -20,13 +18,14 @@ from ..converting import (
     read_yaml,
     without,
 )
-from .configuration_flexicodec import FlexiCodecConfig
+from .cmvn import published_cmvn, read_cmvn
+from .configuration_flexicodec import FEATURE_SIZE, FlexiCodecConfig
 from .modeling_flexicodec import FlexiCodecModel
 from .names import renamed
 from .sensevoice import PROMPT_ROWS
 from .settings import fields_of
 
-__all__ = ["convert_files", "convert_flexicodec_checkpoint", "is_checkpoint", "read_cmvn"]
+__all__ = ["convert_files", "convert_flexicodec_checkpoint", "is_checkpoint"]
 
 SENSEVOICE = "semantic_model."
 EMBEDDING = f"{SENSEVOICE}embed.weight"
@@ -84,12 +83,14 @@ def convert_flexicodec_checkpoint(
     Args:
         state_dict: Tensors by their original names, in any precision; `read_checkpoint` reads
             them. If SenseVoice's are among them (`semantic_model.*`), these are used.
-        config: The original's YAML, as a mapping; what it leaves out is as in the published model.
+        config: The original's YAML, as a mapping. What it leaves out is as the original's class
+            has it, which is not always as in the published model; `None` is the published model.
         sensevoice_state_dict: The weights of SenseVoiceSmall's `model.pt`. A model without them
             decodes, and encodes from ready `audio_features` only.
         sensevoice_num_heads: Its attention heads, the one number that no shape shows.
-        cmvn: What its inputs are shifted and scaled by, float `[2, 560]`: `read_cmvn` reads its
-            `am.mvn`. Needed, too, to encode audio alone.
+        cmvn: What its inputs are shifted and scaled by, float `[2, 560]`: `read_cmvn` reads an
+            `am.mvn`. By default SenseVoiceSmall's own, if SenseVoice's inputs are of that size;
+            without any, the model encodes from `audio_features` only.
 
     Returns:
         The model in float32, in evaluation mode.
@@ -103,11 +104,17 @@ def convert_flexicodec_checkpoint(
             "This is no FlexiCodec checkpoint: it lacks semantic_aggregator.query_embedding. "
             "hf-codec-bpe convert finds out what a checkpoint is."
         )
-    beside = {f"{SENSEVOICE}{name}": value for name, value in (sensevoice_state_dict or {}).items()}
+    beside = {
+        f"{SENSEVOICE}{name.removeprefix(SENSEVOICE)}": tensor
+        for name, tensor in (sensevoice_state_dict or {}).items()
+    }
     tensors = fold_weight_norm(as_float32(without({**beside, **state_dict}, UNUSED)))
+    sensevoice = _sensevoice_fields(tensors)
+    if cmvn is None and sensevoice.get("sensevoice_input_size") == FEATURE_SIZE:
+        cmvn = published_cmvn()
     fields = {
-        **fields_of(config or {}),
-        **_sensevoice_fields(tensors),
+        **({} if config is None else fields_of(config)),
+        **sensevoice,
         "sensevoice_num_heads": sensevoice_num_heads,
         "has_cmvn": cmvn is not None,
     }
@@ -122,35 +129,6 @@ def convert_flexicodec_checkpoint(
             )
         weights["front_end.shift"], weights["front_end.scale"] = cmvn.float()
     return load_strictly(FlexiCodecModel, our_config, weights)
-
-
-def read_cmvn(path: str | os.PathLike[str]) -> torch.Tensor:
-    """Reads Kaldi's text file of normalisation, SenseVoiceSmall's `am.mvn`.
-
-    Returns:
-        The shifts and the scales, float32 `[2, N]`.
-
-    Raises:
-        CodecNotFoundError: There is no such file.
-        CodecError: It holds no such numbers.
-    """
-    if not Path(path).is_file():
-        raise CodecNotFoundError(f"There is no file {os.fspath(path)}: check the path.")
-    text = Path(path).read_text(encoding="utf-8", errors="replace")
-    rows = [
-        [
-            float(number)
-            for found in re.findall(rf"<{tag}>[^[]*\[([-+.\deE\s]*)\]", text)
-            for number in found.split()
-        ]
-        for tag in ("AddShift", "Rescale")
-    ]
-    if not rows[0] or len(rows[0]) != len(rows[1]):
-        raise CodecError(
-            f"{os.fspath(path)} holds {len(rows[0])} shifts and {len(rows[1])} scales: pass the "
-            "am.mvn of SenseVoiceSmall, whole."
-        )
-    return torch.tensor(rows)
 
 
 def _sensevoice_fields(tensors: StateDict) -> dict[str, int]:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from transformers.audio_utils import mel_filter_bank
 
-from .configuration_flexicodec import SAMPLING_RATE
+from .configuration_flexicodec import FEATURE_SIZE, SAMPLING_RATE
 
 __all__ = ["SenseVoiceFrontEnd", "fewest_samples", "filter_banks", "num_features", "stacked"]
 
@@ -22,8 +22,8 @@ PREEMPHASIS = 0.97
 FULL_SCALE = 32_768
 """Samples are taken as 16-bit integers are."""
 FLOOR = torch.finfo(torch.float32).eps
-STACKED, STACKED_SHIFT = 7, 6
-"""Frames in a feature, and between one and the next."""
+STACKED, STACKED_SHIFT = FEATURE_SIZE // NUM_MEL_BANDS, 6
+"""Frames in a feature, 7, and between one and the next."""
 DITHER_SEED = 0
 
 
@@ -87,9 +87,8 @@ class SenseVoiceFrontEnd(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        size = STACKED * NUM_MEL_BANDS
-        self.register_buffer("shift", torch.zeros(size))
-        self.register_buffer("scale", torch.ones(size))
+        self.register_buffer("shift", torch.zeros(FEATURE_SIZE))
+        self.register_buffer("scale", torch.ones(FEATURE_SIZE))
         self.shift: torch.Tensor
         self.scale: torch.Tensor
 

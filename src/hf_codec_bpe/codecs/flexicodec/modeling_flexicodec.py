@@ -23,15 +23,17 @@ from transformers.models.dac.modeling_dac import (
 )
 
 from ...errors import CodecError
+from ..model_inputs import finite_floats
 from .aggregator import FlexiCodecAggregator
 from .checks import (
     check_merging,
+    check_padding,
     checked_clips,
     checked_codes,
     checked_features,
     checked_quantizers,
 )
-from .configuration_flexicodec import FlexiCodecConfig
+from .configuration_flexicodec import FEATURE_SIZE, FlexiCodecConfig
 from .convnext import SemanticDecoder, SemanticEncoder
 from .features import SenseVoiceFrontEnd, fewest_samples, num_features
 from .fsq import FiniteScalarQuantizer
@@ -47,8 +49,8 @@ from .transformer import FlexiCodecTransformer, LayerScale
 
 __all__ = ["MERGING_THRESHOLD", "FlexiCodecModel"]
 
-MERGING_THRESHOLD = 0.91
-"""The original's default."""
+MERGING_THRESHOLD, NUM_QUANTIZERS = 0.91, 8
+"""The original's defaults."""
 
 
 class FlexiCodecModel(PreTrainedModel):
@@ -126,7 +128,7 @@ class FlexiCodecModel(PreTrainedModel):
         input_values: torch.Tensor,
         audio_features: torch.Tensor | None = None,
         merging_threshold: float = MERGING_THRESHOLD,
-        num_quantizers: int | None = None,
+        num_quantizers: int | None = NUM_QUANTIZERS,
         *,
         padding_mask: torch.Tensor | None = None,
         feature_lengths: torch.Tensor | None = None,
@@ -144,11 +146,11 @@ class FlexiCodecModel(PreTrainedModel):
             merging_threshold: Frames are merged with their neighbours where the cosine similarity
                 of their semantic features is above; from 0 to 1, where none are merged.
             num_quantizers: How many codebooks to use, the semantic one among them: 1 is semantic
-                only. By default 8, or all where the model has fewer.
+                only. All, with a warning, where the model has fewer; `None` is all.
             padding_mask: `[B, S]`, 1 where a sample belongs to the clip, 0 behind its end, as the
-                feature extractor makes it; `None` if all clips have S samples.
-            feature_lengths: With both `audio_features` and `padding_mask`: features of each clip,
-                `[B]`.
+                feature extractor makes it. Without it, padding counts as audio.
+            feature_lengths: How many of the `audio_features` belong to each clip, `[B]`; needed
+                where clips are padded, and then together with `padding_mask`.
             dither: Strength of the noise that the front end adds, in steps of 16-bit samples. It
                 is the same noise for every clip.
 
@@ -157,21 +159,23 @@ class FlexiCodecModel(PreTrainedModel):
             ones, and last the groups' lengths, 0 for one frame; and `group_counts`.
 
         Raises:
-            AudioError: Another shape, a mask with gaps, or clips of less than 1,360 samples, which
-                have no features.
+            AudioError: No floats, NaN or infinite ones, another shape, a mask with gaps, or clips
+                of less than 1,360 samples, which have no features.
             CodecError: A threshold or a number of codebooks out of range, features of another
-                shape, or none where the model has no semantic encoder.
+                shape, lengths of features or of samples alone, or no features where the model
+                cannot compute them.
         """
         check_merging(merging_threshold, dither)
         num_quantizers = checked_quantizers(num_quantizers, 1 + self.config.n_codebooks)
         fewest = self.fewest_samples if audio_features is None else 1
-        clips = checked_clips(input_values, padding_mask, fewest)
+        samples = finite_floats(input_values, "input_values", self.dtype)
+        clips = checked_clips(samples, padding_mask, fewest)
         if audio_features is None:
             features = [self._features(clip, dither) for clip in clips]
         else:
-            if feature_lengths is None and padding_mask is not None:
-                raise CodecError("With a padding_mask, audio_features need feature_lengths.")
-            features = checked_features(audio_features, feature_lengths, len(clips), self.config)
+            given = finite_floats(audio_features, "audio_features", self.dtype)
+            features = checked_features(given, feature_lengths, len(clips), self.config)
+            check_padding(padding_mask, given, feature_lengths)
         codes = [
             self._encode_clip(clip, semantic, merging_threshold, num_quantizers)
             for clip, semantic in zip(clips, features, strict=True)
@@ -194,7 +198,7 @@ class FlexiCodecModel(PreTrainedModel):
             `audio_values`, `[B, 1, S]`; see `num_samples`.
 
         Raises:
-            CodesError: Another shape, no groups, or a code outside its codebook.
+            CodesError: No integers, another shape, no groups, or a code outside its codebook.
         """
         clips = checked_codes(audio_codes, self.config.codebook_sizes, NO_CODE)
         waveforms = [self._decode_clip(codes) for codes in clips]
@@ -204,7 +208,7 @@ class FlexiCodecModel(PreTrainedModel):
         """Encodes, with the options that `encode` takes, and decodes."""
         encoded = self.encode(input_values, **options)
         decoded = self.decode(encoded.audio_codes)
-        return FlexiCodecOutput(audio_codes=encoded.audio_codes, audio_values=decoded.audio_values)
+        return FlexiCodecOutput(**encoded, **decoded)
 
     def _encode_clip(
         self, samples: torch.Tensor, features: torch.Tensor, threshold: float, num_quantizers: int
@@ -238,12 +242,19 @@ class FlexiCodecModel(PreTrainedModel):
 
     def _features(self, samples: torch.Tensor, dither: float) -> torch.Tensor:
         """Samples `[S]` to semantic features `[N, D]`."""
-        if self.semantic_model is None or self.front_end is None:
+        if self.semantic_model is None:
             raise CodecError(
                 "This model has no semantic encoder: it decodes, and encodes with audio_features=. "
                 "To encode audio alone, convert it with the weights of FunAudioLLM/SenseVoiceSmall "
-                "(sensevoice_state_dict= of its model.pt, cmvn= of its am.mvn), or load the preset "
-                "flexicodec, which does so."
+                "(sensevoice_state_dict= of its model.pt), or load the preset flexicodec, which "
+                "does so."
+            )
+        if self.front_end is None:
+            raise CodecError(
+                "This model has a semantic encoder, but not the numbers that normalise its inputs, "
+                f"{self.config.sensevoice_input_size} at a time: only those of SenseVoiceSmall are "
+                f"known, which takes {FEATURE_SIZE}. Convert it with SenseVoiceSmall's weights, or "
+                "encode with audio_features=."
             )
         features = self.semantic_model(self.front_end(samples, dither)[None])
         return checked_features(features, None, 1, self.config)[0]

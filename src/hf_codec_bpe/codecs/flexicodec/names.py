@@ -58,7 +58,8 @@ def _moved(place: str, rest: str, config: FlexiCodecConfig) -> str:
 
 
 def _dac(half: str, block: Sequence[str], rest: str, config: FlexiCodecConfig) -> str:
-    last = len(config.downsampling_ratios) + 1
+    ratios = config.downsampling_ratios if half == "encoder" else config.upsampling_ratios
+    last = len(ratios) + 1
     number, _, inside = rest.partition(".")
     ends = {"0": "conv1", str(last): "snake1", str(last + 1): "conv2"}
     if number in ends:

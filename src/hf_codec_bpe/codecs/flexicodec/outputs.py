@@ -40,4 +40,5 @@ class FlexiCodecOutput(ModelOutput):
     """What a forward pass gives: both."""
 
     audio_codes: torch.Tensor
+    group_counts: torch.Tensor | None = None
     audio_values: torch.Tensor | None = None

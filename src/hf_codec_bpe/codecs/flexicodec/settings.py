@@ -9,29 +9,30 @@ from ...errors import CodecError
 
 __all__ = ["fields_of"]
 
-FIELDS = {
-    "sample_rate": "sampling_rate",
-    "encoder_dim": "encoder_hidden_size",
-    "encoder_rates": "downsampling_ratios",
-    "latent_dim": "hidden_size",
-    "decoder_dim": "decoder_hidden_size",
-    "decoder_rates": "upsampling_ratios",
-    "n_codebooks": "n_codebooks",
-    "codebook_size": "codebook_size",
-    "codebook_dim": "codebook_dim",
-    "max_tokens_per_group": "max_group_length",
-    "semantic_downsample_factor": "semantic_downsample_factor",
-    "convnext_dim": "convnext_hidden_size",
-    "convnext_layers": "convnext_num_layers",
-    "agg_transformer_dim": "aggregator_hidden_size",
-    "agg_transformer_dim_feedforward": "aggregator_intermediate_size",
-    "agg_transformer_num_layers": "aggregator_num_layers",
-    "agg_transformer_num_heads": "aggregator_num_heads",
-    "transformer_dim": "bottleneck_hidden_size",
-    "transformer_dim_feedforward": "bottleneck_intermediate_size",
-    "transformer_num_layers": "bottleneck_num_layers",
-    "transformer_num_heads": "bottleneck_num_heads",
+FIELDS: dict[str, tuple[str, Any]] = {
+    "sample_rate": ("sampling_rate", 24_000),
+    "encoder_dim": ("encoder_hidden_size", 64),
+    "encoder_rates": ("downsampling_ratios", (2, 4, 8, 8)),
+    "latent_dim": ("hidden_size", None),
+    "decoder_dim": ("decoder_hidden_size", 1536),
+    "decoder_rates": ("upsampling_ratios", (8, 8, 4, 2)),
+    "n_codebooks": ("n_codebooks", 9),
+    "codebook_size": ("codebook_size", 1024),
+    "codebook_dim": ("codebook_dim", 8),
+    "max_tokens_per_group": ("max_group_length", 8),
+    "semantic_downsample_factor": ("semantic_downsample_factor", 2),
+    "convnext_dim": ("convnext_hidden_size", 768),
+    "convnext_layers": ("convnext_num_layers", 4),
+    "agg_transformer_dim": ("aggregator_hidden_size", 512),
+    "agg_transformer_dim_feedforward": ("aggregator_intermediate_size", 2048),
+    "agg_transformer_num_layers": ("aggregator_num_layers", 6),
+    "agg_transformer_num_heads": ("aggregator_num_heads", 8),
+    "transformer_dim": ("bottleneck_hidden_size", 512),
+    "transformer_dim_feedforward": ("bottleneck_intermediate_size", 2048),
+    "transformer_num_layers": ("bottleneck_num_layers", 6),
+    "transformer_num_heads": ("bottleneck_num_heads", 8),
 }
+"""The original's numbers, our names for them, and its defaults, often not the published values."""
 
 BUILT_IN = {
     "agg_transformer_causal": False,
@@ -45,6 +46,13 @@ BUILT_IN = {
     "use_similarity_alignment": True,
 }
 """What these models can only be."""
+
+DEFAULTS = {
+    "is_causal": True,
+    "use_query_token_aggregator": False,
+    "use_similarity_alignment": False,
+}
+"""The original's defaults, where they are not what `BUILT_IN` asks for."""
 
 WITHOUT_EFFECT = {
     # Only causal attention has a context.
@@ -73,6 +81,8 @@ WITHOUT_EFFECT = {
 def fields_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a `FlexiCodecConfig` that an original's settings give.
 
+    What they leave out is filled in as the original's class would.
+
     Raises:
         CodecError: A setting that is not known, or of a model that this is not.
     """
@@ -81,28 +91,44 @@ def fields_of(config: Mapping[str, Any]) -> dict[str, Any]:
         raise CodecError(f"The configuration's model is {model!r}, but must hold settings by name.")
     settings = dict(model)
     levels = _levels(settings.pop("fsq_config", None))
-    has_bottleneck = settings.pop("use_bottleneck_transformer", True)
-    for name, value in settings.items():
-        _check(name, value)
-    fields = {ours: settings[name] for name, ours in FIELDS.items() if name in settings}
+    has_bottleneck = settings.pop("use_bottleneck_transformer", False)
+    _check_built_in(settings)
+    _check_known(settings)
+    fields = {ours: settings.get(name, default) for name, (ours, default) in FIELDS.items()}
+    if fields["hidden_size"] is None:
+        fields["hidden_size"] = _last_width(fields)
     if not has_bottleneck:
         fields["bottleneck_num_layers"] = 0
     return {**fields, **levels}
 
 
-def _check(name: str, value: Any) -> None:
-    if name in BUILT_IN and value != BUILT_IN[name]:
-        raise CodecError(
-            f"The configuration says {name}={value!r}, but this FlexiCodec only knows "
-            f"{BUILT_IN[name]!r}."
-        )
-    # Options of other versions are no obstacle as long as they are off.
+def _check_built_in(settings: Mapping[str, Any]) -> None:
+    for name, wanted in BUILT_IN.items():
+        value = settings.get(name, DEFAULTS.get(name, wanted))
+        if value != wanted:
+            absent = "" if name in settings else ", because it leaves that out"
+            raise CodecError(
+                f"The configuration says {name}={value!r}{absent}, but this FlexiCodec only knows "
+                f"{wanted!r}."
+            )
+
+
+def _check_known(settings: Mapping[str, Any]) -> None:
+    """Options of other versions are no obstacle as long as they are off, which 0 is not."""
     known = {*FIELDS, *BUILT_IN, *WITHOUT_EFFECT}
-    if name not in known and value not in (None, False):
-        raise CodecError(
-            f"The configuration says {name}={value!r}, which this FlexiCodec does not know: leave "
-            "it out if it changes nothing."
-        )
+    for name, value in settings.items():
+        if name not in known and value is not None and value is not False:
+            raise CodecError(
+                f"The configuration says {name}={value!r}, which this FlexiCodec does not know: "
+                "leave it out if it changes nothing."
+            )
+
+
+def _last_width(fields: Mapping[str, Any]) -> Any:
+    """What the original takes for `latent_dim`: the channels behind the encoder's last stride."""
+    width, ratios = fields["encoder_hidden_size"], fields["downsampling_ratios"]
+    is_known = isinstance(width, int) and isinstance(ratios, (list, tuple))
+    return width * 2 ** len(ratios) if is_known else None
 
 
 def _levels(config: Any) -> dict[str, Any]:

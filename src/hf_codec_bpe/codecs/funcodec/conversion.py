@@ -19,6 +19,9 @@ __all__ = ["convert_files", "convert_funcodec_checkpoint", "is_checkpoint"]
 CODEBOOKS = "quantizer.rq.model."
 UNUSED = (
     # What only training needed.
+    f"{CODEBOOKS}inited",
+    f"{CODEBOOKS}cluster_size",
+    f"{CODEBOOKS}embed_avg",
     "discriminator.",
     "mel_spec_transforms.",
     "context_model.",
@@ -88,21 +91,31 @@ def convert_funcodec_checkpoint(state_dict: StateDict, config: Mapping[str, Any]
 
 
 def _renamed(name: str, tensor: torch.Tensor) -> dict[str, torch.Tensor]:
-    """A tensor under our name, or the codebooks' tensors, which are stacked, under theirs."""
-    if name.startswith(CODEBOOKS) and tensor.ndim:
-        field = name.removeprefix(CODEBOOKS)
-        return {f"quantizer.layers.{i}.codebook.{field}": part for i, part in enumerate(tensor)}
+    """A tensor under our name, or the codebooks, which are stacked, under theirs."""
+    if name == f"{CODEBOOKS}embed" and tensor.ndim > 1:
+        return {k: v for i, embed in enumerate(tensor) for k, v in _codebook(i, embed).items()}
     for theirs, ours in NAMES:
         name = re.sub(theirs, ours, name)
     return {name: tensor}
 
 
+def _codebook(index: int, embed: torch.Tensor) -> dict[str, torch.Tensor]:
+    """A codebook as EnCodec keeps it, with averages that only its training would use."""
+    fields = {
+        "embed": embed,
+        "embed_avg": embed,
+        "cluster_size": embed.new_zeros(len(embed)),
+        "inited": embed.new_ones(1),
+    }
+    return {f"quantizer.layers.{index}.codebook.{name}": value for name, value in fields.items()}
+
+
 def _check_codebooks(state_dict: StateDict) -> None:
     """The original learns uninitialised codebooks from the first audio it is asked to encode."""
     initialised = state_dict.get(f"{CODEBOOKS}inited")
-    if initialised is None or not bool(initialised.all()):
+    if initialised is not None and not initialised.all():
         raise CodecError(
             f"Codebooks of this checkpoint were never learnt ({CODEBOOKS}inited is "
-            f"{'missing' if initialised is None else initialised.tolist()}): the original would "
-            "make them up from the first audio. Use a checkpoint from the end of training."
+            f"{initialised.tolist()}): the original would make them up from the first audio. Use a "
+            "checkpoint from the end of training."
         )

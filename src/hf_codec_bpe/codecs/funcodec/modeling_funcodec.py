@@ -17,6 +17,7 @@ from transformers.models.encodec.modeling_encodec import EncodecResidualVectorQu
 from transformers.utils import ModelOutput
 
 from ...errors import AudioError, CodecError, CodesError
+from ..model_inputs import finite_floats, whole_codes
 from ..selection import select_codebooks
 from .configuration_funcodec import FunCodecConfig
 
@@ -90,7 +91,7 @@ class FunCodecModel(EncodecModel):
         """Encodes clips of equal lengths.
 
         Args:
-            input_values: Float samples `[B, 1, S]` at `config.sampling_rate`.
+            input_values: Float samples `[B, S]` or `[B, 1, S]` at `config.sampling_rate`.
             num_codebooks: K, how many codebooks to use, from the first one on.
             bit_width: Or FunCodec's own option: the bits per second that K must not exceed, save
                 that it is at least 1 and at most all. 0 and less mean all, as does giving neither.
@@ -100,12 +101,12 @@ class FunCodecModel(EncodecModel):
             `audio_codes`, int64 `[B, K, T]` with T = ceil(S / hop_length), and `audio_scales`.
 
         Raises:
-            AudioError: Another shape, no samples, too many of them, or a mask with zeros: the
-                model would give other codes than for the clip alone. Encode clips of different
-                lengths one by one, as `FunCodecCodec` does.
+            AudioError: No floats, NaN or infinite ones, another shape, no samples, too many of
+                them, or a mask with zeros: the model would give other codes than for the clip
+                alone. Encode clips of different lengths one by one, as `FunCodecCodec` does.
             CodecError: No such number of codebooks, a bandwidth that is not whole, or both.
         """
-        _check_samples(input_values, padding_mask)
+        input_values = self._checked_samples(input_values, padding_mask)
         count = self._num_codebooks(num_codebooks, bit_width)
         clips = len(input_values)
         if input_values.numel() == 1:  # alone, it is refused by the norms of narrow models
@@ -131,14 +132,18 @@ class FunCodecModel(EncodecModel):
             `audio_values`, `[B, 1, S]` with S = T * hop_length.
 
         Raises:
-            CodesError: Another shape, no frames, too many of them, or a code outside its codebook.
+            CodesError: No integers, another shape, no frames, too many of them, or a code outside
+                its codebook.
+            AudioError: Scales that are no floats, NaN or infinite.
         """
-        self._check_codes(audio_codes)
-        if audio_scales is not None and audio_scales.shape != (len(audio_codes), 1):
-            raise CodesError(
-                f"audio_scales has shape {list(audio_scales.shape)}, but there are "
-                f"{len(audio_codes)} clips: pass the [clips, 1] that encode gave, or None."
-            )
+        audio_codes = self._checked_codes(audio_codes)
+        if audio_scales is not None:
+            audio_scales = finite_floats(audio_scales, "audio_scales", self.dtype)
+            if audio_scales.shape != (len(audio_codes), 1):
+                raise CodesError(
+                    f"audio_scales has shape {list(audio_scales.shape)}, but there are "
+                    f"{len(audio_codes)} clips: pass the [clips, 1] that encode gave, or None."
+                )
         return FunCodecDecoderOutput(self._decode_frame(audio_codes, audio_scales))
 
     def forward(
@@ -178,8 +183,17 @@ class FunCodecModel(EncodecModel):
         fitting = int(bit_width) * config.hop_length // bits_per_hop
         return min(max(1, fitting), config.num_quantizers)
 
-    def _check_codes(self, audio_codes: torch.Tensor) -> None:
-        config = self.config
+    def _checked_samples(
+        self, input_values: torch.Tensor, padding_mask: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Samples `[B, 1, S]` of clips that may share a batch."""
+        samples = finite_floats(input_values, "input_values", self.dtype)
+        samples = samples[:, None] if samples.ndim == 2 else samples
+        _check_samples(samples, padding_mask)
+        return samples
+
+    def _checked_codes(self, audio_codes: torch.Tensor) -> torch.Tensor:
+        config, audio_codes = self.config, whole_codes(audio_codes)
         if audio_codes.ndim != 3 or not audio_codes.numel():
             raise CodesError(
                 f"audio_codes has shape {list(audio_codes.shape)}: decode takes codes [batch, "
@@ -201,20 +215,21 @@ class FunCodecModel(EncodecModel):
                 f"The codes range from {smallest} to {largest}, but each codebook has 0 to "
                 f"{config.codebook_size - 1}."
             )
+        return audio_codes
 
 
 def _check_samples(input_values: torch.Tensor, padding_mask: torch.Tensor | None) -> None:
     if input_values.ndim != 3 or input_values.shape[1] != 1 or not input_values.numel():
         raise AudioError(
-            f"input_values has shape {list(input_values.shape)}: encode takes samples [batch, 1, "
-            "samples], at least one."
+            f"input_values has shape {list(input_values.shape)}: encode takes samples [batch, "
+            "samples] or [batch, 1, samples], at least one."
         )
     if input_values.shape[-1] > LONGEST:
         raise AudioError(
             f"A clip of {input_values.shape[-1]} samples is too long: encode takes up to {LONGEST} "
             "at once. Encode it in pieces; chunk_seconds of AudioCodec.encode does."
         )
-    if padding_mask is not None and not padding_mask.bool().all():
+    if padding_mask is not None and not torch.as_tensor(padding_mask).bool().all():
         raise AudioError(
             "padding_mask has zeros, and padding changes all codes of a clip: encode clips of "
             "different lengths one by one. AudioCodec.encode does."
