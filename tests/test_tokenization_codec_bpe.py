@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from codec_bpe.core.trainer import Trainer
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
@@ -34,6 +34,7 @@ TOKENIZER = train_tokenizer(
 )
 
 
+@settings(deadline=None)  # the first call may compile
 @given(st.integers(0, 2**32), st.integers(0, 30))
 def test_round_trip(seed: int, frames: int) -> None:
     codes = random_codes(seed, frames)

@@ -177,6 +177,8 @@ def test_no_pad_token() -> None:
         ({"vocab_size": 36}, "vocab_size=36 is too small: 36 codes and 1 special"),
         ({"max_token_codebook_ngrams": -1}, "is negative"),
         ({"chunk_frames": 0}, "cuts nothing"),
+        ({"min_frequency": -1}, "min_frequency=-1 is negative"),
+        ({"vocab_size": 2**31}, "is too large: ids have 31 bits"),
         ({"pad_token": "\U000f0000"}, "holds characters that stand for codes"),
         ({"additional_special_tokens": "<x>"}, "is one string: pass a list"),
     ],

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 Errors: TypeAlias = Literal["strict", "drop", "drop_frames"]
 IntArray: TypeAlias = npt.NDArray[np.integer[Any]]
+Positions: TypeAlias = npt.NDArray[np.int64] | npt.NDArray[np.int32]
 
 
 class Mended(NamedTuple):
@@ -156,9 +157,9 @@ class CodebookAlphabet:
                 f"Codes of shape {list(array.shape)} do not fit {self.num_codebooks} codebook(s): "
                 f"pass integers of shape [num_codebooks={self.num_codebooks}, num_frames]."
             )
-        outside = self._outside(array)
-        if outside.any():
-            codebook, frame = (int(i) for i in np.argwhere(outside)[0])
+        if array.size and (array.min() < 0 or (array.max(axis=1) >= self.codebook_sizes).any()):
+            sizes = np.array(self.codebook_sizes)[:, None]
+            codebook, frame = (int(i) for i in np.argwhere((array < 0) | (array >= sizes))[0])
             raise AlphabetError(
                 f"Code {int(array[codebook, frame])} at codebook {codebook}, frame {frame} is "
                 f"outside its codebook of {self.codebook_sizes[codebook]} codes. Check that the "
@@ -180,7 +181,10 @@ class CodebookAlphabet:
             [0, 1026, 1, 1027]
         """
         array = self.checked(codes)
-        return (array.astype(np.int64) + self._starts[:-1, None]).T.reshape(-1)
+        positions = np.empty((array.shape[1], self.num_codebooks), dtype=np.int64)
+        for codebook, row in enumerate(array):  # several times faster than to turn all at once
+            np.add(row, self._starts[codebook], out=positions[:, codebook], dtype=np.int64)
+        return positions.reshape(-1)
 
     def to_text(self, codes: Any) -> str:
         """Writes codes `[K, T]` as a string of T x K characters, frame by frame.
@@ -192,7 +196,7 @@ class CodebookAlphabet:
             >>> CodebookAlphabet([4, 2], unicode_offset=ord("a")).to_text([[0, 3], [1, 0]])
             'afde'
         """
-        return code_points.to_text(self._code_points[self.to_positions(codes)])
+        return self.text_of(self.to_positions(codes))
 
     @overload
     def to_codes(
@@ -280,9 +284,43 @@ class CodebookAlphabet:
         starts = np.flatnonzero(is_whole)
         num_dropped = len(positions) - len(starts) * self.num_codebooks
         if num_dropped:
-            logger.warning("Dropped %d of %d audio characters.", num_dropped, len(text))
+            message = "Dropped %d of %d audio characters; %d whole frames remain."
+            logger.warning(message, num_dropped, len(text), len(starts))
         frames = positions[starts[:, None] + np.arange(self.num_codebooks)]
         return self._frames(frames.reshape(-1))
+
+    def codes_of(self, positions: Positions) -> npt.NDArray[np.int64] | None:
+        """Reads positions, as `to_positions` numbers codes, back into codes `[K, T]`.
+
+        Args:
+            positions: Integers `[N]`, `0 <= position < size`, or -1 for what is outside.
+
+        Returns:
+            `None` unless they are whole frames, every code in its turn; see `to_codes` for those.
+
+        Example:
+            >>> CodebookAlphabet([1024, 1024]).codes_of(np.array([0, 1026, 1, 1027])).tolist()
+            [[0, 1], [2, 3]]
+        """
+        if len(positions) % self.num_codebooks:
+            return None
+        codes = self._frames(positions)
+        sizes = np.array(self.codebook_sizes, dtype=np.uint64)[:, None]
+        # Unsigned: what belongs to an earlier codebook wraps to large numbers.
+        return None if (codes.view(np.uint64) >= sizes).any() else codes
+
+    def text_of(self, positions: Positions) -> str:
+        """Writes positions as characters."""
+        return code_points.to_text(self._code_points.take(positions))
+
+    def positions_of(self, text: str) -> npt.NDArray[np.int32]:
+        """The position of each character in the alphabet; -1 for one outside.
+
+        Example:
+            >>> CodebookAlphabet([4, 2], unicode_offset=ord("a")).positions_of("af?").tolist()
+            [0, 5, -1]
+        """
+        return self._positions(text).astype(np.int32)
 
     def codebooks_of(self, text: str) -> npt.NDArray[np.int64]:
         """The codebook of each character; -1 for one outside the alphabet.
@@ -295,9 +333,8 @@ class CodebookAlphabet:
 
     def _strict(self, text: str) -> npt.NDArray[np.int64]:
         positions = self._positions(text)
-        num_hanging = len(positions) % self.num_codebooks
-        codes = self._frames(positions[: len(positions) - num_hanging])
-        if not num_hanging and not self._outside(codes).any():
+        codes = self.codes_of(positions)
+        if codes is not None:
             return codes
         codebooks = self._codebooks_of(positions)
         expected = np.arange(len(positions)) % self.num_codebooks
@@ -310,14 +347,11 @@ class CodebookAlphabet:
             f"{self.num_codebooks} codebooks. Pass errors='drop' to keep its whole frames."
         )
 
-    def _frames(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _frames(self, positions: Positions) -> npt.NDArray[np.int64]:
         """Positions `[T * K]`, taken to be in turn, as codes `[K, T]`."""
-        codes = positions.reshape(-1, self.num_codebooks).T - self._starts[:-1, None]
-        return np.ascontiguousarray(codes)
-
-    def _outside(self, codes: IntArray) -> npt.NDArray[np.bool_]:
-        """Which of the codes `[K, T]` are outside their codebook."""
-        return (codes < 0) | (codes >= np.array(self.codebook_sizes)[:, None])
+        frames = positions.reshape(-1, self.num_codebooks).T
+        codes = np.empty(frames.shape, dtype=np.int64)
+        return np.subtract(frames, self._starts[:-1, None], out=codes)
 
     def _codebooks_of(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """The codebook of each position; -1 for a foreign one."""

@@ -11,19 +11,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from .alphabet import CodebookAlphabet, Errors
 from .errors import TokenizerError
-from .tokenization_codec_bpe import CodecBPETokenizer, as_sequence
+from .integer_bpe import IntegerBPE
+from .token_codes import TokenCodes
+from .tokenization_codec_bpe import CodecBPETokenizer, as_array
 
-__all__ = ["CODEC_VOCABULARIES", "CodecVocabulary", "alphabets_of"]
+__all__ = ["AUDIO_TOKENS", "CODEC_VOCABULARIES", "CodecVocabulary", "alphabets_of"]
 
 CODEC_VOCABULARIES = "codec_vocabularies"
 """The key of `tokenizer_config.json` under which an extended tokenizer lists its codecs."""
+
+AUDIO_TOKENS = ("audio_token", "audio_start_token", "audio_end_token")
+"""The tokens of an entry there, each a string or `None`."""
 
 
 def alphabets_of(tokenizer: Any) -> list[CodebookAlphabet]:
@@ -64,6 +69,8 @@ class CodecVocabulary:
         self.tokenizer = tokenizer
         self.alphabet = alphabet
         self._ids = ids
+        self.tokenizer_size = len(tokenizer)
+        """How many tokens there were; with more, the tables need to be made anew."""
 
     @classmethod
     def of(
@@ -99,14 +106,44 @@ class CodecVocabulary:
 
     def __getstate__(self) -> dict[str, Any]:
         # Not the tables: they follow from the rest, and would change the hash of a processor.
-        return {"tokenizer": self.tokenizer, "alphabet": self.alphabet, "_ids": self._ids}
+        tables = ("texts", "pieces", "num_codes", "first_codebook", "_token_codes", "_merges")
+        return {name: value for name, value in self.__dict__.items() if name not in tables}
+
+    @property
+    def audio_token(self) -> str | None:
+        """The token that stands for a clip of this codec in a text."""
+        return self._token("audio_token")
+
+    @property
+    def audio_start_token(self) -> str | None:
+        """The token that comes before audio of this codec; `None` for none."""
+        return self._token("audio_start_token")
+
+    @property
+    def audio_end_token(self) -> str | None:
+        """The token that comes after audio of this codec; `None` for none."""
+        return self._token("audio_end_token")
 
     @property
     def training(self) -> dict[str, Any] | None:
         """What `train_tokenizer` noted; `None` for a tokenizer that something else made."""
-        own = [e for e in _entries(self.tokenizer) if e["first_id"] == self._ids.start]
-        note: dict[str, Any] | None = (own or [self.tokenizer.init_kwargs])[0].get("training")
+        note: dict[str, Any] | None = (self._entry or self.tokenizer.init_kwargs).get("training")
         return note
+
+    @property
+    def _entry(self) -> dict[str, Any]:
+        """What an extended tokenizer says of this codec; nothing for a `CodecBPETokenizer`."""
+        entries = _entries(self.tokenizer)
+        return next((e for e in entries if e["first_id"] == self._ids.start), {})
+
+    def _token(self, name: str) -> str | None:
+        """The codec's own: the tokenizer's attributes name those of the codec added last."""
+        entry = self._entry
+        token: str | None = entry[name] if name in entry else getattr(self.tokenizer, name, None)
+        return token
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CodecVocabulary:
+        return self  # nothing about it changes
 
     @cached_property
     def texts(self) -> dict[int, str]:
@@ -129,9 +166,20 @@ class CodecVocabulary:
     @cached_property
     def num_codes(self) -> npt.NDArray[np.int64]:
         """How many codes each token `[V]` stands for; 0 for one that is no audio."""
-        lengths = np.zeros(len(self.tokenizer), dtype=np.int64)
-        lengths[list(self.texts)] = [len(text) for text in self.texts.values()]
-        return lengths
+        return self._token_codes.num_codes.astype(np.int64)
+
+    @cached_property
+    def _token_codes(self) -> TokenCodes:
+        return TokenCodes(self.texts, self.alphabet, len(self.tokenizer))
+
+    @cached_property
+    def _merges(self) -> IntegerBPE | None:
+        return IntegerBPE.of(self.tokenizer, self.alphabet, self._token_codes, self._text_to_ids)
+
+    def _text_to_ids(self, text: str) -> list[int]:
+        """Ids of code characters, by the tokenizer itself."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
 
     @cached_property
     def first_codebook(self) -> npt.NDArray[np.int64]:
@@ -161,9 +209,12 @@ class CodecVocabulary:
             CodesError: Not integers `[K, T]`.
             AlphabetError: A code outside its codebook.
         """
-        text = self.alphabet.to_text(codes)
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return ids
+        if isinstance(self.tokenizer, CodecBPETokenizer):
+            return self.tokenizer.codes_to_ids(codes)
+        positions = self.alphabet.to_positions(codes)
+        if self._merges is None or not self._merges.is_exact_for(self.tokenizer):
+            return self._text_to_ids(self.alphabet.text_of(positions))
+        return self._merges.encode(positions)
 
     def ids_to_codes(self, ids: Any, errors: Errors = "strict") -> npt.NDArray[np.int64]:
         """Codes `[K, T]` of audio tokens.
@@ -171,20 +222,25 @@ class CodecVocabulary:
         Args:
             ids: Integers `[L]`, all of them audio: a list, a numpy array, or a torch tensor.
             errors: `"strict"` raises on anything but whole frames; `"drop"` mends what a language
-                model generates, see `CodebookAlphabet.mend`.
+                model generates, see `CodebookAlphabet.mend`; `"drop_frames"` keeps only frames
+                that are whole as they stand. Use that one with codecs that merge frames, where a
+                code out of place would give a frame the length of another.
 
         Raises:
             TokenizerError: An id that is no audio.
             AlphabetError: Under `"strict"`, tokens that do not make up whole frames.
         """
-        sequence = as_sequence(ids)
-        foreign = [token_id for token_id in sequence if token_id not in self.texts]
-        if foreign:
+        array = as_array(ids)
+        codes = self._token_codes.codes_of(array)
+        if codes is not None and errors in get_args(Errors):
+            return codes
+        audio = self.is_audio(array)
+        if not audio.all():
             raise TokenizerError(
-                f"Id {foreign[0]} is no audio of this codec: pass runs of audio tokens only, which "
-                "is_audio finds."
+                f"Id {array[~audio][0]} is no audio of this codec: pass runs of audio tokens only, "
+                "which is_audio finds."
             )
-        return self.alphabet.to_codes("".join(map(self.texts.__getitem__, sequence)), errors)
+        return self.alphabet.to_codes("".join(map(self.texts.__getitem__, array.tolist())), errors)
 
 
 def _entries(tokenizer: Any) -> list[dict[str, Any]]:
@@ -214,6 +270,7 @@ def _is_entry(entry: Any) -> bool:
         and isinstance(entry.get("codebook_sizes"), list)
         and type(entry.get("unicode_offset")) is int
         and type(entry.get("first_id")) is int
+        and all(isinstance(entry.get(name), str | None) for name in AUDIO_TOKENS)
     )
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import re
+from array import array
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 from weakref import WeakSet
 
 import numpy as np
@@ -19,12 +20,15 @@ from transformers import PreTrainedTokenizerFast
 from .alphabet import CodebookAlphabet, Errors
 from .configuration_codec_bpe import CodecBPEConfig
 from .errors import RepositoryError, TokenizerError
+from .integer_bpe import IntegerBPE
+from .per_tokenizer import per_tokenizer
+from .token_codes import TokenCodes
 from .untrusted import check_tokenizer_files
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo
 
-__all__ = ["CodecBPETokenizer", "as_sequence"]
+__all__ = ["CodecBPETokenizer", "as_array", "as_sequence"]
 
 _LOAD_OPTIONS = ("is_local", "local_files_only", "model_specific_special_tokens")
 """What Transformers leaves in `init_kwargs` of a loaded tokenizer: nothing to save again."""
@@ -86,8 +90,11 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
             CodesError: Not integers `[K, T]`.
             AlphabetError: A code outside its codebook.
         """
-        text = self.alphabet.to_text(codes)
-        return super()._encode_plus(text, add_special_tokens=False)["input_ids"]
+        positions = self.alphabet.to_positions(codes)
+        merges = _merges(self)
+        if merges is None or not merges.is_exact_for(self):
+            return self._text_to_ids(self.alphabet.text_of(positions))
+        return merges.encode(positions)
 
     def ids_to_codes(self, ids: Any, errors: Errors = "strict") -> npt.NDArray[np.int64]:
         """Codes `[K, T]` of a sequence of ids; special tokens such as padding are left out.
@@ -95,25 +102,43 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
         Args:
             ids: Integers `[L]`: a list, a numpy array, or a torch tensor.
             errors: `"strict"` raises on anything but whole frames; `"drop"` mends what a language
-                model generates, see `CodebookAlphabet.mend`.
+                model generates, see `CodebookAlphabet.mend`; `"drop_frames"` keeps only frames
+                that are whole as they stand. Use that one with codecs that merge frames, where a
+                code out of place would give a frame the length of another.
 
         Raises:
             TokenizerError: An id outside the vocabulary, or not one sequence of integers.
             AlphabetError: Under `"strict"`, tokens that do not make up whole frames.
         """
-        return self.alphabet.to_codes(self.ids_to_text(ids), errors)
+        tokens, sequence = _token_codes(self), as_array(ids)
+        codes = tokens.codes_of(sequence)
+        if codes is None:
+            codes = tokens.codes_of(self._without_special(sequence))
+        if codes is None or errors not in get_args(Errors):
+            return self.alphabet.to_codes(self.ids_to_text(sequence), errors)
+        return codes
 
     def ids_to_text(self, ids: Any) -> str:
         """The code characters of a sequence of ids; see `ids_to_codes`."""
-        sequence = as_sequence(ids)
-        wrong = [i for i in sequence if not 0 <= i < len(self)]
-        if wrong:
+        return "".join(self.convert_ids_to_tokens(self._without_special(as_array(ids)).tolist()))
+
+    def _without_special(self, ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.integer[Any]]:
+        outside = (ids < 0) | (ids >= len(self))
+        if outside.any():
             raise TokenizerError(
-                f"Id {wrong[0]} is outside the vocabulary of {len(self)} tokens: leave out ids "
-                "that this tokenizer did not make, such as the -100 of ignored labels."
+                f"Id {ids[outside][0]} is outside the vocabulary of {len(self)} tokens: leave out "
+                "ids that this tokenizer did not make, such as the -100 of ignored labels."
             )
-        skipped = set(self.all_special_ids) - {self.unk_token_id}  # an unknown token is a loss
-        return "".join(self.convert_ids_to_tokens([i for i in sequence if i not in skipped]))
+        return ids[~np.isin(ids, self._skipped_ids())]
+
+    def _skipped_ids(self) -> list[int]:
+        # Not the unknown token, which stands for a loss.
+        return [i for i in self.all_special_ids if i != self.unk_token_id]
+
+    def _text_to_ids(self, text: str) -> list[int]:
+        """Ids of code characters, by the backend."""
+        ids: list[int] = super()._encode_plus(text, add_special_tokens=False)["input_ids"]
+        return ids
 
     def save_pretrained(
         self, save_directory: str | os.PathLike[str], push_to_hub: bool = False, **kwargs: Any
@@ -212,6 +237,25 @@ _VERIFIED: WeakSet[CodecBPETokenizer] = WeakSet()
 """Tokenizers whose vocabulary holds their alphabet. Not an attribute: those are hashed."""
 
 
+@per_tokenizer
+def _token_codes(tokenizer: CodecBPETokenizer) -> TokenCodes:
+    alphabet, skipped = tokenizer.alphabet, set(tokenizer._skipped_ids())
+    characters = set(alphabet.characters)
+    texts = {
+        token_id: token
+        for token, token_id in tokenizer.get_vocab().items()
+        if token and token_id not in skipped and characters.issuperset(token)
+    }
+    return TokenCodes(texts, alphabet, len(tokenizer))
+
+
+@per_tokenizer
+def _merges(tokenizer: CodecBPETokenizer) -> IntegerBPE | None:
+    return IntegerBPE.of(
+        tokenizer, tokenizer.alphabet, _token_codes(tokenizer), tokenizer._text_to_ids
+    )
+
+
 @lru_cache(maxsize=32)
 def _alphabet(
     sizes: tuple[int, ...], unicode_offset: int | None, skip_noncharacters: bool
@@ -236,20 +280,32 @@ def _strings(text: Any) -> Iterable[str]:
             yield from _strings(part)
 
 
-def as_sequence(ids: Any) -> list[int]:
-    """One sequence of ids `[L]` of any kind as a list.
+def as_array(ids: Any) -> npt.NDArray[np.integer[Any]]:
+    """One sequence of ids `[L]` of any kind as an array.
 
     Raises:
         TokenizerError: Anything else.
     """
     if hasattr(ids, "cpu"):  # a torch tensor, without importing torch
         ids = ids.detach().cpu().numpy()
-    array = np.asarray(ids)
-    if array.size == 0:
-        return []
-    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
+    found = _of_list(ids) if isinstance(ids, list) and ids else np.asarray(ids)
+    if found.size == 0:
+        return np.zeros(0, dtype=np.int64)
+    if found.ndim != 1 or not np.issubdtype(found.dtype, np.integer):
         raise TokenizerError(
-            f"Ids of shape {list(array.shape)} and dtype {array.dtype} are not one sequence: pass "
+            f"Ids of shape {list(found.shape)} and dtype {found.dtype} are not one sequence: pass "
             "integers [L]."
         )
-    return array.tolist()
+    return found
+
+
+def _of_list(ids: list[Any]) -> npt.NDArray[Any]:
+    try:
+        return np.frombuffer(array("q", ids), dtype=np.int64)  # twice as fast as numpy
+    except (TypeError, OverflowError):  # no integers, which the caller tells
+        return np.asarray(ids)
+
+
+def as_sequence(ids: Any) -> list[int]:
+    """The same as a list."""
+    return as_array(ids).tolist()

@@ -6,15 +6,18 @@ Axis letters: K = codebooks, T = frames.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from tokenizers import Tokenizer, decoders, models, trainers
+import numpy as np
+import numpy.typing as npt
 
 from ..alphabet import CodebookAlphabet
 from ..codes_folder import CodesFolder
 from ..errors import TrainingError
 from ..tokenization_codec_bpe import CodecBPETokenizer
+from .backends import Recipe, trained
 
 __all__ = ["train_tokenizer"]
 
@@ -39,7 +42,8 @@ def train_tokenizer(
 
     The vocabulary is: the special tokens, one token for every code of every codebook, then merged
     tokens in the order in which they were learnt. It is deterministic, and smaller than
-    `vocab_size` where the codes hold too few repeated runs.
+    `vocab_size` where the codes hold too few repeated runs. How it was trained, and on how much, is
+    noted in `tokenizer_config.json`, for model cards.
 
     Args:
         codes: Clips of integers `[K, T]` (numpy or torch), any iterable of them such as a
@@ -82,23 +86,21 @@ def train_tokenizer(
     named = [token for token in (pad_token, unk_token, bos_token, eos_token) if token is not None]
     # codec-bpe's order: what is named comes first, unless it is listed too.
     special_tokens = [*dict.fromkeys(t for t in named if t not in additional), *additional]
-    _check(alphabet, special_tokens, vocab_size, max_token_codebook_ngrams, chunk_frames)
+    _check(
+        alphabet, special_tokens, vocab_size, max_token_codebook_ngrams, min_frequency, chunk_frames
+    )
 
-    trainer = trainers.BpeTrainer(
+    recipe = Recipe(
+        alphabet=alphabet,
+        special_tokens=special_tokens,
         vocab_size=vocab_size,
         min_frequency=min_frequency,
-        special_tokens=special_tokens,
-        initial_alphabet=list(alphabet.characters),
-        limit_alphabet=alphabet.size,
-        # tokenizers' limit is exclusive.
-        max_token_length=_longest_token(alphabet, max_token_codebook_ngrams, plus=1),
+        longest_token=_longest_token(alphabet, max_token_codebook_ngrams),
+        unk_token=unk_token,
         show_progress=show_progress,
     )
-    backend = Tokenizer(models.BPE(unk_token=unk_token))
-    backend.decoder = decoders.Fuse()
-    learns_merges = _longest_token(alphabet, max_token_codebook_ngrams) != 1
-    texts = _texts(codes, alphabet, chunk_frames) if learns_merges else iter(())
-    backend.train_from_iterator(texts, trainer)
+    seen = Counter(num_clips=0, num_frames=0)
+    backend = trained(recipe, _words(codes, alphabet, chunk_frames, seen))
     return CodecBPETokenizer(
         tokenizer_object=backend,
         codebook_sizes=list(alphabet.codebook_sizes),
@@ -110,31 +112,39 @@ def train_tokenizer(
         extra_special_tokens=additional,
         clean_up_tokenization_spaces=False,
         model_input_names=["input_ids", "attention_mask"],
+        training={
+            **seen,
+            "vocab_size": vocab_size,
+            "max_token_codebook_ngrams": max_token_codebook_ngrams,
+            "min_frequency": min_frequency,
+            "chunk_frames": chunk_frames,
+        },
     )
 
 
-def _longest_token(
-    alphabet: CodebookAlphabet, max_token_codebook_ngrams: int | None, plus: int = 0
-) -> int | None:
+def _longest_token(alphabet: CodebookAlphabet, max_token_codebook_ngrams: int | None) -> int | None:
     """The most codes in a token, as codec-bpe counts them; `None` for no limit."""
     if max_token_codebook_ngrams is None:
         return None
-    return max(1, max_token_codebook_ngrams * alphabet.num_codebooks) + plus
+    return max(1, max_token_codebook_ngrams * alphabet.num_codebooks)
 
 
-def _texts(
+def _words(
     codes: str | os.PathLike[str] | Iterable[Any],
     alphabet: CodebookAlphabet,
     chunk_frames: int | None,
-) -> Iterator[str]:
-    """Every clip, or every chunk of it, as a string of code characters."""
+    seen: Counter[str],
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Every clip, or every chunk of it, as positions in the alphabet; counts what passes."""
     if isinstance(codes, (str, os.PathLike)):
         codes = CodesFolder(codes)
     for clip in codes:
-        checked = alphabet.checked(clip)
-        step = chunk_frames or max(1, checked.shape[1])
-        for start in range(0, checked.shape[1], step):
-            yield alphabet.to_text(checked[:, start : start + step])
+        positions = alphabet.to_positions(clip)
+        num_frames = len(positions) // alphabet.num_codebooks
+        seen.update(num_clips=1, num_frames=num_frames)
+        step = (chunk_frames or max(1, num_frames)) * alphabet.num_codebooks
+        for start in range(0, len(positions), step):
+            yield positions[start : start + step]
 
 
 def _check(
@@ -142,6 +152,7 @@ def _check(
     special_tokens: Sequence[str],
     vocab_size: int,
     max_token_codebook_ngrams: int | None,
+    min_frequency: int,
     chunk_frames: int | None,
 ) -> None:
     least = alphabet.size + len(special_tokens)
@@ -156,6 +167,10 @@ def _check(
             f"max_token_codebook_ngrams={max_token_codebook_ngrams} is negative: pass 0 for no "
             "merges, or None for no limit."
         )
+    if vocab_size >= 2**31:
+        raise TrainingError(f"vocab_size={vocab_size} is too large: ids have 31 bits.")
+    if min_frequency < 0:
+        raise TrainingError(f"min_frequency={min_frequency} is negative: pass 2, or 1 or more.")
     if chunk_frames is not None and chunk_frames < 1:
         raise TrainingError(f"chunk_frames={chunk_frames} cuts nothing: pass 1 or more, or None.")
     clashes = [token for token in special_tokens if any(char in alphabet for char in token)]

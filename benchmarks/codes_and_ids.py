@@ -1,0 +1,102 @@
+"""Codes to ids and back, and codes to characters and back, beside codec-bpe's ways.
+
+    python benchmarks/codes_and_ids.py CODES.npz [--runs 7] [--json FILE]
+
+CODES.npz holds clips `[K, T]` of 1,024 codes. A tokenizer of 30,000 is trained on every other clip,
+and the rest is tokenized, clip by clip in one thread, by both ways in turn. codec-bpe's way is a
+Transformers tokenizer around the same backend, and `codes_to_chars` and `chars_to_codes`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from codec_bpe import chars_to_codes, codes_to_chars
+from measuring import load_clips, summary
+from transformers import PreTrainedTokenizerFast
+
+from hf_codec_bpe import train_tokenizer
+
+SIZE, OFFSET = 1024, 0x4E00
+
+Way = Callable[[Any], Any]
+
+
+def main(
+    codes: Path,
+    runs: int = 7,
+    out: Annotated[Path | None, typer.Option("--json")] = None,
+) -> None:
+    """Print millions of codes a second for both ways, and their ratios."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    clips = [clip.astype(np.int64) for clip in load_clips(codes)]
+    num_codebooks = len(clips[0])
+    ours = train_tokenizer(
+        clips[::2],
+        codebook_sizes=[SIZE] * num_codebooks,
+        vocab_size=30_000,
+        chunk_frames=2250,
+        unicode_offset=OFFSET,
+    )
+    theirs = PreTrainedTokenizerFast(
+        tokenizer_object=ours.backend_tokenizer, clean_up_tokenization_spaces=False
+    )
+
+    def encode(clip: Any) -> list[int]:
+        return theirs(codes_to_chars(clip, SIZE), add_special_tokens=False)["input_ids"]
+
+    def read(text: str) -> Any:
+        return chars_to_codes(text, num_codebooks, SIZE, return_tensors="np")
+
+    held_out = clips[1::2]
+    ids = [np.array(encode(clip)) for clip in held_out]
+    texts = [codes_to_chars(clip, SIZE) for clip in held_out]
+    alphabet = ours.alphabet
+    comparisons: dict[str, tuple[list[Any], Way, Way]] = {
+        "codes_to_ids": (held_out, ours.codes_to_ids, encode),
+        "ids_to_codes": (ids, ours.ids_to_codes, lambda i: read(theirs.decode(i))),
+        "ids_to_codes_of_lists": (
+            [sequence.tolist() for sequence in ids],
+            ours.ids_to_codes,
+            lambda i: read(theirs.decode(i)),
+        ),
+        "codes_to_text": (held_out, alphabet.to_text, lambda c: codes_to_chars(c, SIZE)),
+        "text_to_codes": (texts, alphabet.to_codes, read),
+    }
+    num_codes = sum(clip.size for clip in held_out)
+    report: dict[str, Any] = {"cpus": os.cpu_count(), "load": os.getloadavg()[0]}
+    report["num_codes"] = num_codes
+    for name, (items, one, other) in comparisons.items():
+        report[name] = _compared(items, one, other, num_codes, runs)
+    typer.echo(json.dumps(report, indent=2))
+    if out:
+        out.write_text(json.dumps(report, indent=2), encoding="utf-8")
+
+
+def _compared(items: list[Any], one: Way, other: Way, num_codes: int, runs: int) -> dict[str, Any]:
+    equal = all(np.array_equal(one(item), other(item)) for item in items)  # and all is warm
+    seconds: dict[Way, list[float]] = {one: [], other: []}
+    for _ in range(runs):
+        for way in (one, other):
+            start = time.perf_counter()
+            for item in items:
+                way(item)
+            seconds[way].append(time.perf_counter() - start)
+    speeds = [summary([num_codes / s / 1e6 for s in seconds[way]]) for way in (one, other)]
+    return {
+        "equal": equal,
+        "hf_codec_bpe": speeds[0],
+        "codec_bpe": speeds[1],
+        "times_faster": round(speeds[0]["median"] / speeds[1]["median"], 1),
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,88 @@
+"""Which codes each token stands for: ids to codes by looking them up, many at a time.
+
+Axis letters: V = all tokens of a tokenizer, L = tokens of a sequence, N = codes of a sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .alphabet import CodebookAlphabet
+from .jit import has_numba
+
+__all__ = ["TokenCodes"]
+
+Ids = npt.NDArray[np.integer[Any]]
+
+
+_MANY = 4096
+"""So many ids are worth loading numba for, if it is installed."""
+
+
+class TokenCodes:
+    """The codes of the tokens of a vocabulary.
+
+    Args:
+        texts: The code characters of each token that stands for codes, by its id.
+        alphabet: What they are characters of.
+        num_tokens: V, the size of the vocabulary.
+
+    Example:
+        >>> alphabet = CodebookAlphabet([2, 2], unicode_offset=ord("a"))
+        >>> tokens = TokenCodes({1: "a", 3: "bd", 4: "c"}, alphabet, num_tokens=5)
+        >>> tokens.codes_of(np.array([3, 1, 4])).tolist()
+        [[1, 0], [1, 0]]
+    """
+
+    def __init__(
+        self, texts: Mapping[int, str], alphabet: CodebookAlphabet, num_tokens: int
+    ) -> None:
+        ids = np.fromiter(texts, dtype=np.int64, count=len(texts))
+        lengths = np.fromiter(map(len, texts.values()), dtype=np.int64, count=len(texts))
+        self._alphabet = alphabet
+        self.num_codes: npt.NDArray[np.int32] = np.zeros(num_tokens, dtype=np.int32)
+        """How many codes each token `[V]` stands for; 0 for one that stands for none."""
+        self.num_codes[ids] = lengths
+        # The positions of all tokens in the alphabet, one token after the other, and where the
+        # first one of each is.
+        self._positions = alphabet.positions_of("".join(texts.values()))
+        self._first = np.zeros(num_tokens, dtype=np.int32)
+        self._first[ids] = np.cumsum(lengths) - lengths
+
+    def positions_of(self, ids: Ids) -> npt.NDArray[np.int32]:
+        """Positions `[N]` in the alphabet of tokens `[L]`, each of which stands for some code."""
+        if len(ids) == 0:
+            return np.zeros(0, dtype=np.int32)
+        lengths, first = self.num_codes[ids], self._first[ids]
+        ends = np.cumsum(lengths, dtype=np.int64)
+        # Where to read: one further each time, but behind a token where the next one's codes are.
+        steps = np.ones(ends[-1], dtype=np.int32)
+        steps[0] = first[0]
+        steps[ends[:-1]] = first[1:] - first[:-1] - lengths[:-1] + 1
+        return self._positions[np.cumsum(steps, dtype=np.int32, out=steps)]
+
+    def codes_of(self, ids: Ids) -> npt.NDArray[np.int64] | None:
+        """Codes `[K, T]` of tokens `[L]`.
+
+        Returns:
+            `None` unless all stand for codes, which make up whole frames.
+        """
+        if len(ids) and (ids.min() < 0 or ids.max() >= len(self.num_codes)):
+            return None
+        if len(ids) >= _MANY and has_numba():
+            return self._codes_of_many(ids.astype(np.int64))
+        if not self.num_codes[ids].all():
+            return None
+        return self._alphabet.codes_of(self.positions_of(ids))
+
+    def _codes_of_many(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
+        from .bpe_loops import decode, get_ready
+
+        get_ready()
+        starts = np.cumsum([0, *self._alphabet.codebook_sizes])
+        in_turn, codes = decode(self.num_codes, self._first, self._positions, starts, ids)
+        return codes if in_turn else None
