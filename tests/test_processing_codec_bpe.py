@@ -415,7 +415,7 @@ def test_a_processor_without_codec_is_for_text_and_is_not_saved(
     assert mute.decode(mute.tokenizer(text)["input_ids"]) == text
     for use in (
         lambda: mute(audio=clips[0], sampling_rate=RATE),
-        lambda: mute.decode_audio([1]),
+        lambda: mute.decode_audio(mute.tokenizer(text)["input_ids"]),
         lambda: mute.save_pretrained(tmp_path / "mute"),
     ):
         with pytest.raises(ProcessorError, match="codec"):

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 from datasets.fingerprint import Hasher
-from transformers import AutoProcessor, PreTrainedTokenizerFast
+from tokenizers import Tokenizer
+from transformers import AutoProcessor, AutoTokenizer, PreTrainedTokenizerFast
 
 from hf_codec_bpe import (
     AudioCodec,
@@ -202,6 +203,29 @@ def test_truncation_keeps_the_tokens_around(
         llama(audio=clips, sampling_rate=RATE, truncation=True, return_overflowing_tokens=True)
 
 
+def test_truncation_to_less_than_a_frame(codec: AudioCodec, clips: list[np.ndarray]) -> None:
+    sizes = codec.codebook_sizes
+    flat = train_tokenizer([], codebook_sizes=sizes, vocab_size=65, max_token_codebook_ngrams=0)
+    processor = CodecBPEProcessor.from_codec(codec, flat)
+    call = {"audio": clips[1], "sampling_rate": RATE, "truncation": True}
+    with pytest.raises(ProcessorError, match="no whole frame"):
+        processor(**call, max_length=len(sizes) - 1)
+    (ids,) = processor(**call, max_length=len(sizes))["input_ids"]
+    assert len(ids) == len(sizes)
+
+
+def test_one_text_for_each_sequence(llama: CodecBPEProcessor) -> None:
+    for option in ({"text_pair": ["b"]}, {"is_split_into_words": True}):
+        with pytest.raises(ProcessorError, match="no option"):
+            llama(text=["a"], **option)
+
+
+def test_clips_for_each_text(llama: CodecBPEProcessor, clips: list[np.ndarray]) -> None:
+    text = ["<|audio|> and <|audio|>", "<|audio|>"]
+    nested = llama(text=text, audio=[clips[:2], clips[2:]], sampling_rate=RATE)
+    assert nested["input_ids"] == llama(text=text, audio=clips, sampling_rate=RATE)["input_ids"]
+
+
 def test_texts_without_audio_keep_their_ids(llama: CodecBPEProcessor) -> None:
     texts = ["Hello there", "", "  spaces\n", "你好"]
     base = bases.llama3_like()
@@ -211,12 +235,14 @@ def test_texts_without_audio_keep_their_ids(llama: CodecBPEProcessor) -> None:
 # Out.
 
 
+@pytest.mark.parametrize("base", BASES)
 def test_text_and_audio_come_back_in_order(
-    llama: CodecBPEProcessor, clips: list[np.ndarray]
+    make: Callable[..., CodecBPEProcessor], clips: list[np.ndarray], base: Base
 ) -> None:
+    processor = make(base)
     text = "First: <|audio|> and then <|audio|><|audio|> the end."
-    batch = llama(text=text, audio=clips, sampling_rate=RATE)
-    (parts,) = llama.decode_parts(batch["input_ids"])
+    batch = processor(text=text, audio=clips, sampling_rate=RATE)
+    (parts,) = processor.decode_parts(batch["input_ids"])
     kinds = ["text", "audio", "text", "audio", "audio", "text"]
     assert [part["type"] for part in parts] == kinds
     assert [part["text"] for part in parts if part["type"] == "text"] == [
@@ -225,13 +251,13 @@ def test_text_and_audio_come_back_in_order(
         " the end.",
     ]
     sounds = [part for part in parts if part["type"] == "audio"]
-    expected = llama.codec.decode(llama.codec.encode(clips))
+    expected = processor.codec.decode(processor.codec.encode(clips))
     for part, samples in zip(sounds, expected, strict=True):
         assert np.array_equal(part["audio"], samples)
-        assert part["sampling_rate"] == llama.codec.output_sampling_rate
-    (mixed,) = llama.decode_audio(torch.tensor(batch["input_ids"]))
+        assert part["sampling_rate"] == processor.codec.output_sampling_rate
+    (mixed,) = processor.decode_audio(torch.tensor(batch["input_ids"]))
     assert [part["type"] for part in mixed] == kinds
-    (again,) = llama.post_process_multimodal_output(batch["input_ids"], generation_mode="audio")
+    (again,) = processor.post_process_multimodal_output(batch["input_ids"], generation_mode="audio")
     assert [part["type"] for part in again] == kinds
 
 
@@ -340,6 +366,56 @@ def test_templates_for_parts_and_for_text_agree(
     )
 
 
+QWEN_AUDIO = (
+    "{% for m in messages %}{% for c in m['content'] %}"
+    "{% if 'audio' in c %}Audio {{ loop.index }}: <|audio|>\n"
+    "{% elif 'text' in c %}{{ c['text'] }}{% endif %}{% endfor %}{% endfor %}"
+)
+SYSTEM_FIRST = (
+    "{% if messages[0].role != 'system' %}{{ raise_exception('system first') }}{% endif %}"
+    + PARTS_TEMPLATE
+)
+
+
+def test_templates_show_parts_in_their_own_words(
+    llama: CodecBPEProcessor, clips: list[np.ndarray]
+) -> None:
+    def part(text: str) -> dict[str, str]:
+        return {"type": "text", "text": text}
+
+    sound = {"type": "audio", "audio": clips[0], "sampling_rate": RATE}
+    asked = [{"role": "user", "content": [sound, part("What?")]}]
+    assert llama.apply_chat_template(asked, QWEN_AUDIO) == "Audio 1: <|audio|>\nWhat?"
+    chat = [{"role": "system", "content": [part("Be brief.")]}, *asked]
+    expected = "[system]Be brief.[user]<|audio|>What?"
+    assert llama.apply_chat_template(chat, SYSTEM_FIRST) == expected
+    silent = [chat[0], {"role": "user", "content": [part("Hi")]}]
+    assert llama.apply_chat_template(silent, SYSTEM_FIRST) == "[system]Be brief.[user]Hi"
+    assert llama.apply_chat_template(silent, TEXT_TEMPLATE) == "[system]Be brief.[user]Hi"
+
+
+def test_the_tokenizers_named_templates(
+    codec: AudioCodec, codec_tokenizer: CodecBPETokenizer
+) -> None:
+    tokenizer = extend_tokenizer(bases.gpt2_like(), codec_tokenizer)
+    tokenizer.chat_template = {"default": TEXT_TEMPLATE, "tool_use": TEXT_TEMPLATE + "!"}
+    processor = CodecBPEProcessor.from_codec(codec, tokenizer)
+    chat = [{"role": "user", "content": "Hi"}]
+    assert processor.apply_chat_template(chat) == "[user]Hi"
+    assert processor.apply_chat_template(chat, "tool_use") == "[user]Hi!"
+    tool = {"type": "function", "function": {"name": "f"}}
+    assert processor.apply_chat_template(chat, tools=[tool]) == "[user]Hi!"
+
+
+def test_the_final_message_goes_on(llama: CodecBPEProcessor, clips: list[np.ndarray]) -> None:
+    sound = {"type": "audio", "audio": clips[0], "sampling_rate": RATE}
+    chat = [{"role": "assistant", "content": [{"type": "text", "text": "Sure "}, sound]}]
+    rendered = llama.apply_chat_template(chat, TEXT_TEMPLATE, continue_final_message=True)
+    assert rendered == "[assistant]Sure <|audio|>"
+    with pytest.raises(ProcessorError, match="ends with audio"):
+        llama.apply_chat_template(chat, PARTS_TEMPLATE, continue_final_message=True)
+
+
 def test_the_assistants_tokens(llama: CodecBPEProcessor, clips: list[np.ndarray]) -> None:
     chat = conversation(clips)
     how = {"chat_template": MARKED_TEMPLATE, "tokenize": True, "return_dict": True}
@@ -380,6 +456,9 @@ def test_bad_conversations(
         llama.apply_chat_template(chat({"type": "image", "url": "cat.png"}))
     with pytest.raises(ProcessorError, match="placeholder"):
         llama.apply_chat_template(chat({"type": "text", "text": "<|audio|>"}), tokenize=True)
+    for nothing in ([], "Hi", [{"role": "user", "content": {"type": "audio"}}]):
+        with pytest.raises(ProcessorError, match="message"):
+            llama.apply_chat_template(nothing)
     silent = make(bases.gpt2_like)
     with pytest.raises(ProcessorError, match="chat template"):
         silent.apply_chat_template(chat({"type": "text", "text": "Hi"}))
@@ -406,6 +485,21 @@ def test_saved_and_loaded(
     assert Hasher.hash(processor) == Hasher.hash(AutoProcessor.from_pretrained(tmp_path / "twice"))
 
 
+def test_a_loaded_processor_saves_a_whole_tokenizer(
+    llama: CodecBPEProcessor, clips: list[np.ndarray], tmp_path: Path
+) -> None:
+    llama.save_pretrained(tmp_path / "once")
+    loaded = AutoProcessor.from_pretrained(tmp_path / "once")
+    loaded(text="a <|audio|>", audio=clips[1], sampling_rate=RATE, truncation=True, max_length=12)
+    loaded.save_pretrained(tmp_path / "twice")
+    text = "one two three four five six seven eight nine ten eleven twelve thirteen"
+    expected = llama.tokenizer(text)["input_ids"]
+    for trust in (False, True):
+        tokenizer = AutoTokenizer.from_pretrained(tmp_path / "twice", trust_remote_code=trust)
+        assert tokenizer(text)["input_ids"] == expected
+    assert Tokenizer.from_file(str(tmp_path / "twice/tokenizer.json")).encode(text).ids == expected
+
+
 def test_hashes_do_not_change_by_use(llama: CodecBPEProcessor, clips: list[np.ndarray]) -> None:
     before = Hasher.hash(llama)
     llama.decode_audio(llama(audio=clips[0], sampling_rate=RATE)["input_ids"])
@@ -428,18 +522,50 @@ def test_several_codecs_in_one_vocabulary(
         CodecBPEProcessor.from_codec(each, tokenizer, audio_token=token)
         for each, token in [(codec, "<|audio|>"), (two, "<|audio2|>")]
     ]
-    for processor in processors:
+    for processor, name in zip(processors, ("audio", "audio2"), strict=True):
+        text = f"Hi <|{name}|> there"
+        (ids,) = processor(text=text, audio=clips[0], sampling_rate=RATE)["input_ids"]
+        assert {f"<|{name}_start|>", f"<|{name}_end|>"} <= set(tokenizer.convert_ids_to_tokens(ids))
         (ids,) = processor(audio=clips[0], sampling_rate=RATE)["input_ids"]
         (samples,) = processor.decode_audio(ids)
         expected = processor.codec.decode(processor.codec.encode(clips[:1]))[0]
         assert np.array_equal(samples, expected)
     first, other = (set(processor.vocabulary.texts) for processor in processors)
     assert first.isdisjoint(other)
+    with pytest.raises(TokenizerError, match="another codec's audio"):
+        processors[1].decode_audio(processors[0](audio=clips[0], sampling_rate=RATE)["input_ids"])
     twins = extend_tokenizer(tokenizer, second, audio_token="<|audio3|>", audio_start_token=None)
     with pytest.raises(TokenizerError, match="exactly one codec"):
         CodecBPEProcessor.from_codec(two, twins)
     third = CodecBPEProcessor.from_codec(two, twins, codec_index=2)
     assert set(third.vocabulary.texts).isdisjoint(other)
+
+
+def test_tokens_around_audio_can_be_left_out(
+    llama: CodecBPEProcessor, clips: list[np.ndarray], tmp_path: Path
+) -> None:
+    bare = CodecBPEProcessor.from_codec(
+        llama.codec, llama.tokenizer, audio_start_token="", audio_end_token=""
+    )
+    bare.save_pretrained(tmp_path)
+    for processor in (bare, AutoProcessor.from_pretrained(tmp_path)):
+        call = {"sampling_rate": RATE, "add_special_tokens": False}
+        (ids,) = processor(audio=clips[0], **call)["input_ids"]
+        assert processor.vocabulary.is_audio(ids).all()
+
+
+def test_tokens_added_later_are_text(
+    codec: AudioCodec, codec_tokenizer: CodecBPETokenizer, clips: list[np.ndarray]
+) -> None:
+    tokenizer = extend_tokenizer(bases.gpt2_like(), codec_tokenizer)
+    processor = CodecBPEProcessor.from_codec(codec, tokenizer)
+    before = processor.vocabulary.num_codes
+    tokenizer.add_tokens(["<late>"])
+    assert len(processor.vocabulary.num_codes) == len(before) + 1
+    (parts,) = processor.decode_parts(
+        processor(text="<late><|audio|>", audio=clips[0], sampling_rate=RATE)["input_ids"]
+    )
+    assert parts[0] == {"type": "text", "text": "<late>"}
 
 
 def test_tokenizers_that_do_not_fit(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import bisect
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
@@ -14,41 +13,118 @@ from transformers.utils.chat_template_utils import render_jinja_template
 
 from .errors import ProcessorError
 
-__all__ = ["Span", "as_templates_read", "assistant_spans", "audio_clips", "moved_spans"]
+__all__ = [
+    "Span",
+    "as_templates_read",
+    "assistant_spans",
+    "audio_clips",
+    "checked_messages",
+    "moved_spans",
+]
 
 Span = tuple[int, int]
 """The first character of a stretch of text, and the one behind it."""
 
 
-def as_templates_read(conversation: Any, chat_template: str, audio_token: str) -> Any:
-    """A conversation as a template expects it: with parts, or with `audio_token` in plain text.
+def checked_messages(conversation: Any) -> Any:
+    """A conversation, or a batch of them, with contents that are text or lists of parts.
+
+    Raises:
+        ProcessorError: Anything else, or nothing.
+    """
+    if isinstance(conversation, (list, tuple)) and conversation:
+        return [checked_messages(each) for each in conversation]
+    if not isinstance(conversation, Mapping):
+        raise ProcessorError(
+            f"{conversation!r} is no message: pass a list of messages such as {{'role': 'user', "
+            "'content': ...}."
+        )
+    content = conversation.get("content")
+    if not (content is None or isinstance(content, (str, list, tuple))):
+        raise ProcessorError(
+            f"A message's content is a {type(content).__name__}: pass text, or a list of parts."
+        )
+    return conversation
+
+
+def as_templates_read(
+    conversations: Sequence[Any],
+    chat_template: str,
+    audio_token: str,
+    variables: Mapping[str, Any],
+) -> list[Any]:
+    """Conversations as a template shows them: with parts, or with `audio_token` in plain text.
 
     The templates of language models write a message's content as it is, so they need text; those
-    made for audio write `audio_token` for a part `{"type": "audio"}`.
+    made for audio write `audio_token` for a part `{"type": "audio"}`. Which kind it is shows when
+    these very conversations are rendered, with marks in place of their texts and clips.
+
+    Raises:
+        ProcessorError: A part that is neither text nor audio, or text to continue that is none.
     """
-    if _reads_parts(chat_template, audio_token):
-        return conversation
-    return _flattened(conversation, audio_token)
+    if _shows_parts(conversations, chat_template, audio_token, variables):
+        if variables.get("continue_final_message"):
+            _check_ends_with_text(conversations)
+        return list(conversations)
+    return [
+        [_flattened(message, audio_token) for message in conversation]
+        for conversation in conversations
+    ]
 
 
-@lru_cache(maxsize=32)
-def _reads_parts(chat_template: str, audio_token: str) -> bool:
-    probe = [{"role": "user", "content": [{"type": "audio"}]}]
+def _shows_parts(
+    conversations: Sequence[Any],
+    chat_template: str,
+    audio_token: str,
+    variables: Mapping[str, Any],
+) -> bool:
+    marks: list[str] = []
+    marked = [[_marked(message, marks) for message in chat] for chat in conversations]
+    variables = {**variables, "continue_final_message": False}
     try:
-        (rendered,), _ = render_jinja_template([probe], chat_template=chat_template)
-    except (TemplateError, TypeError):
+        rendered, _ = render_jinja_template(marked, chat_template=chat_template, **variables)
+    except (TemplateError, TypeError, KeyError):
         return False
-    return audio_token in rendered
+    text = "".join(rendered)
+    return text.count(audio_token) == marks.count(_CLIP) and all(
+        mark in text for mark in marks if mark != _CLIP
+    )
 
 
-def _flattened(conversation: Any, audio_token: str) -> Any:
-    if isinstance(conversation, Mapping):
-        content = conversation.get("content")
-        if isinstance(content, (list, tuple)):
-            text = "".join(_as_text(part, audio_token) for part in content)
-            return {**conversation, "content": text}
-        return conversation
-    return [_flattened(part, audio_token) for part in conversation]
+_CLIP = "clip"
+
+
+def _marked(message: Mapping[str, Any], marks: list[str]) -> Mapping[str, Any]:
+    """A message whose parts hold marks; a printed list would spell their line break out."""
+    content = message.get("content")
+    if not isinstance(content, (list, tuple)):
+        return message
+    parts: list[dict[str, Any]] = []
+    for part in content:
+        if isinstance(part, Mapping) and part.get("type") == "audio":
+            marks.append(_CLIP)
+            parts.append({"type": "audio", "audio": ""})
+        else:
+            marks.append(f"part {len(marks)}\nend")
+            parts.append({"type": "text", "text": marks[-1]})
+    return {**message, "content": parts}
+
+
+def _check_ends_with_text(conversations: Sequence[Any]) -> None:
+    for conversation in conversations:
+        content = conversation[-1].get("content")
+        if isinstance(content, (list, tuple)) and "text" not in content[-1]:
+            raise ProcessorError(
+                "continue_final_message goes on with text, but the final message ends with audio: "
+                "leave it out, and cut the prompt where the audio ends."
+            )
+
+
+def _flattened(message: Mapping[str, Any], audio_token: str) -> Mapping[str, Any]:
+    content = message.get("content")
+    if not isinstance(content, (list, tuple)):
+        return message
+    return {**message, "content": "".join(_as_text(part, audio_token) for part in content)}
 
 
 def _as_text(part: Any, audio_token: str) -> str:

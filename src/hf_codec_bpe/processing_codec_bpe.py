@@ -23,21 +23,19 @@ from .codec_vocabulary import CodecVocabulary, alphabets_of
 from .codecs.encoding import check_window
 from .codecs.lazy import LazyCodec
 from .codecs.pin import CodecPin
-from .errors import (
-    CodecMismatchError,
-    ProcessorError,
-    TokenizerError,
-)
+from .errors import CodecMismatchError, ProcessorError, TokenizerError, first_line
 from .processing_chat import (
     Span,
     as_templates_read,
     assistant_spans,
     audio_clips,
+    checked_messages,
     moved_spans,
 )
 from .processing_features import Labels, tokenized
 from .processing_inputs import (
     CallOptions,
+    as_clips,
     check_placeholders,
     checked_texts,
     fill_placeholders,
@@ -57,8 +55,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CodecBPEProcessor"]
 
-_AUDIO_TOKEN = "<|audio|>"
-
 
 class CodecBPEProcessor(CodecProcessorMixin):
     """Audio in, tokens out; tokens in, audio out.
@@ -77,9 +73,10 @@ class CodecBPEProcessor(CodecProcessorMixin):
             that `extend_tokenizer` taught them.
         codec: The codec: an `AudioCodec`; anything that `load_codec` takes, loaded now; the entry
             of a `processor_config.json`, loaded on first use; or `None` for work without audio.
-        audio_token: Stands for a clip in a text; by default an extended tokenizer's own.
-        audio_start_token: A token of the vocabulary to put in front of every clip; by default an
-            extended tokenizer's own, and none with a codec's tokenizer.
+        audio_token: Stands for a clip in a text; by default the one that the tokenizer was extended
+            with for this codec, or `"<|audio|>"`.
+        audio_start_token: A token of the vocabulary to put in front of every clip; by default the
+            one that the tokenizer was extended with for this codec, if any. `""` for none.
         audio_end_token: A token of the vocabulary to put behind every clip; likewise.
         chat_template: See `apply_chat_template`.
         chunk_seconds: Encode in chunks; see `AudioCodec.encode`. Saved, because it changes codes.
@@ -97,7 +94,7 @@ class CodecBPEProcessor(CodecProcessorMixin):
         feature_extractor: Any,
         tokenizer: Any,
         codec: AudioCodec | CodecPin | Mapping[str, Any] | str | os.PathLike[str] | None = None,
-        audio_token: str = _AUDIO_TOKEN,
+        audio_token: str | None = None,
         audio_start_token: str | None = None,
         audio_end_token: str | None = None,
         chat_template: str | dict[str, str] | None = None,
@@ -106,11 +103,6 @@ class CodecBPEProcessor(CodecProcessorMixin):
         codec_index: int | None = None,
     ) -> None:
         super().__init__(feature_extractor, tokenizer, chat_template=chat_template)
-        if audio_token == _AUDIO_TOKEN:
-            audio_token = getattr(tokenizer, "audio_token", None) or audio_token
-        self.audio_token = audio_token
-        self.audio_start_token = audio_start_token or getattr(tokenizer, "audio_start_token", None)
-        self.audio_end_token = audio_end_token or getattr(tokenizer, "audio_end_token", None)
         check_window(chunk_seconds, context_seconds)
         self.chunk_seconds = chunk_seconds
         self.context_seconds = context_seconds
@@ -122,8 +114,12 @@ class CodecBPEProcessor(CodecProcessorMixin):
             self._codec = LazyCodec.of(codec)
         if self._codec.pin is not None:
             _check_fit(self._codec.pin, tokenizer, feature_extractor)
-        _check_tokens(tokenizer, self._tokens_around)
         self._vocabulary = self._find_vocabulary()
+        own = self._vocabulary
+        self.audio_token = audio_token or own.audio_token or "<|audio|>"
+        self.audio_start_token = _chosen(audio_start_token, own.audio_start_token)
+        self.audio_end_token = _chosen(audio_end_token, own.audio_end_token)
+        _check_tokens(tokenizer, self._tokens_around)
 
     @classmethod
     def from_codec(
@@ -135,7 +131,8 @@ class CodecBPEProcessor(CodecProcessorMixin):
     @property
     def vocabulary(self) -> CodecVocabulary:
         """Which of the tokenizer's ids are this codec's audio, and what they stand for."""
-        if self._vocabulary.tokenizer is not self.tokenizer:
+        known = self._vocabulary
+        if known.tokenizer is not self.tokenizer or known.tokenizer_size != len(self.tokenizer):
             self._vocabulary = self._find_vocabulary()
         return self._vocabulary
 
@@ -215,12 +212,14 @@ class CodecBPEProcessor(CodecProcessorMixin):
             ids: One sequence of ids `[L]`, or a batch of them, as lists, arrays or tensors.
                 Special tokens such as padding are left out.
             errors: `"strict"` raises on anything but whole frames; `"drop"` keeps the whole frames
-                of what a language model generated.
+                of what a language model generated. (With codecs that merge frames, that is the
+                `"drop_frames"` of `CodecVocabulary.ids_to_codes`, not its `"drop"`.)
 
         Returns:
             For each sequence float32 samples `[S]` at `codec.output_sampling_rate`:
-            `codec.num_samples(number of frames)` of them. A sequence that is more than one clip
-            gives its parts instead; `decode_parts` gives them for every sequence.
+            `codec.num_samples(number of frames)` of them, where the frames of codecs that merge
+            them count as often as they last. A sequence that is more than one clip gives its parts
+            instead; `decode_parts` gives them for every sequence.
 
         Raises:
             AlphabetError: Under `"strict"`, tokens that do not make up whole frames.
@@ -242,9 +241,10 @@ class CodecBPEProcessor(CodecProcessorMixin):
             "text": ...}` and `{"type": "audio", "audio": samples [S], "sampling_rate": ...}`.
             Special tokens end a part and are left out.
         """
+        ids = getattr(ids, "sequences", ids)  # what generate returns as a dictionary
         sequences = list(ids) if is_batch(ids) or getattr(ids, "ndim", 1) == 2 else [ids]
         how: Errors = errors
-        if errors == "drop" and self.codec.dynamic_frame_rate:
+        if errors == "drop" and self._codec.merges_frames:
             how = "drop_frames"  # a group that lost its length must not take the next one's
         return [
             [self._as_part(part) for part in split_output(self.vocabulary, one, how)]
@@ -306,17 +306,18 @@ class CodecBPEProcessor(CodecProcessorMixin):
         flat = {key: kwargs.pop(key) for key in list(kwargs) if is_option(key)}
         options = CallOptions.of({**(processor_kwargs or {}), **flat})
         options.text.setdefault("add_special_tokens", False)  # the template writes them
-        template = self._resolve_chat_template(chat_template)
-        readable = as_templates_read(conversation, template, self.audio_token)
-        prompt = super().apply_chat_template(readable, template, tokenize=False, **kwargs)
+        template = self._template(chat_template, kwargs.get("tools"))
+        conversations, is_batched = self._normalize_conversations(checked_messages(conversation))
+        variables = {**self.tokenizer.special_tokens_map, **kwargs}
+        readable = as_templates_read(conversations, template, self.audio_token, variables)
+        prompts = super().apply_chat_template(readable, template, tokenize=False, **kwargs)
+        prompt = prompts if is_batched else prompts[0]
         if not tokenize:
             return prompt
         said = None
         if return_assistant_tokens_mask or options.output_labels == "assistant":
-            conversations, _ = self._normalize_conversations(readable)
-            variables = {**self.tokenizer.special_tokens_map, **kwargs}
-            said = assistant_spans(conversations, template, variables)
-        features = self._process(prompt, audio_clips(conversation) or None, options, said)
+            said = assistant_spans(readable, template, variables)
+        features = self._process(prompt, audio_clips(conversations) or None, options, said)
         if not return_assistant_tokens_mask:
             features.pop("assistant_masks", None)
         return features if return_dict else features["input_ids"]
@@ -368,7 +369,7 @@ class CodecBPEProcessor(CodecProcessorMixin):
     def _load(self, audio: Any, options: CallOptions) -> list[Waveform]:
         if audio is None:
             return []
-        clips = list(audio) if is_batch(audio) else [audio]
+        clips = as_clips(audio)
         rate = self._codec.required_pin.sampling_rate
         how: dict[str, Any] = {"source_rate": options.sampling_rate, "resample": options.resample}
         if options.per_channel:
@@ -402,15 +403,22 @@ class CodecBPEProcessor(CodecProcessorMixin):
         sizes = None if self._codec.pin is None else self._codec.pin.codebook_sizes
         return CodecVocabulary.of(self.tokenizer, sizes, self.codec_index)
 
-    def _resolve_chat_template(self, chat_template: str | None) -> str:
-        if chat_template is None and self.chat_template is None:
-            if self.tokenizer.chat_template is None:
-                raise ProcessorError(
-                    "Neither the processor nor its tokenizer has a chat template: pass "
-                    "chat_template=."
-                )
-            return str(self.tokenizer.get_chat_template())
-        return super()._resolve_chat_template(chat_template)
+    def _template(self, name_or_template: str | None, tools: Any) -> str:
+        """The template asked for, or the processor's own, or its tokenizer's."""
+        if self.chat_template is not None:
+            return str(self._resolve_chat_template(name_or_template))
+        if name_or_template is None and self.tokenizer.chat_template is None:
+            raise ProcessorError(
+                "Neither the processor nor its tokenizer has a chat template: pass chat_template=."
+            )
+        try:
+            return str(self.tokenizer.get_chat_template(name_or_template, tools))
+        except ValueError as error:
+            raise ProcessorError(f"There is no such chat template: {first_line(error)}") from error
+
+
+def _chosen(given: str | None, default: str | None) -> str | None:
+    return default if given is None else given
 
 
 def _lone_clip(parts: list[dict[str, Any]]) -> Any:

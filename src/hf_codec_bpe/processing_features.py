@@ -85,6 +85,11 @@ def _sequences(
         side = vocabulary.tokenizer.truncation_side
         for row, ids in enumerate(features["input_ids"]):
             hanging = _hanging(vocabulary, ids, side)
+            if hanging == len(ids):
+                raise ProcessorError(
+                    f"Truncation to {len(ids)} tokens leaves no whole frame of a clip: allow more, "
+                    "or pass whole_frames=False."
+                )
             if hanging:
                 shorter = {**plain, "max_length": len(ids) - hanging}
                 again = vocabulary.tokenizer([texts[row]], **shorter)

@@ -15,6 +15,7 @@ from .processing_features import Labels
 
 __all__ = [
     "CallOptions",
+    "as_clips",
     "as_list",
     "check_placeholders",
     "checked_texts",
@@ -25,8 +26,9 @@ __all__ = [
     "split_by_text",
 ]
 
-_TEXT_OPTIONS = TextKwargs.__annotations__.keys() | {"split_special_tokens", "text_pair"}
-"""What a tokenizer may be called with."""
+_NOT_ONE_TEXT = {"text_pair", "text_target", "text_pair_target", "is_split_into_words"}
+_TEXT_OPTIONS = (TextKwargs.__annotations__.keys() | {"split_special_tokens"}) - _NOT_ONE_TEXT
+"""What a tokenizer may be called with: one text for each sequence."""
 
 
 @dataclass
@@ -101,6 +103,18 @@ def is_batch(value: Any) -> bool:
     )
 
 
+def as_clips(audio: Any) -> list[Any]:
+    """One clip, several, or several for each text, as one list in order."""
+    if not is_batch(audio):
+        return [audio]
+    return [clip for each in audio for clip in (each if _is_for_one_text(each) else [each])]
+
+
+def _is_for_one_text(value: Any) -> bool:
+    """Whether these are several clips: rows of numbers are the channels of one."""
+    return is_batch(value) and not (value and isinstance(value[0], (list, tuple)))
+
+
 def check_placeholders(texts: Sequence[str], audio_token: str, num_clips: int) -> None:
     """Refuses texts that do not have one placeholder for each clip.
 
@@ -139,8 +153,10 @@ def fill_placeholders(text: str, audio_token: str, fillers: Sequence[str]) -> st
     return first + "".join(filler + part for filler, part in zip(fillers, rest, strict=True))
 
 
-def read_example(example: Mapping[str, Any], audio_token: str) -> tuple[list[Any], Any, bool]:
-    """An example's clips, its text if that has placeholders, and whether it is a batch.
+def read_example(example: Mapping[str, Any], audio_token: str) -> tuple[list[Any], list[str], bool]:
+    """An example's clips, their texts, and whether it is a batch.
+
+    A text without a placeholder, such as a transcript, is not meant for the sequence.
 
     Raises:
         ProcessorError: No column `audio`, or an array that may be a batch or the channels of one.
@@ -159,9 +175,9 @@ def read_example(example: Mapping[str, Any], audio_token: str) -> tuple[list[Any
             f"An array of shape {list(audio.shape)} may be a batch of clips or the channels of "
             "one: map dataset.with_format(None), or pass audio=."
         )
-    if not any(audio_token in str(part) for part in as_list(text or [])):
-        text = None
-    return list(audio) if batched else [audio], text, batched
+    clips = list(audio) if batched else [audio]
+    texts = [audio_token] * len(clips) if text is None else as_list(text)
+    return clips, [each if audio_token in str(each) else audio_token for each in texts], batched
 
 
 def as_list(text: str | Sequence[str]) -> list[str]:

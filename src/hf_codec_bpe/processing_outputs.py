@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from .alphabet import Errors
-from .codec_vocabulary import CodecVocabulary
+from .alphabet import CodebookAlphabet, Errors
+from .codec_vocabulary import CodecVocabulary, alphabets_of
 from .errors import TokenizerError
+from .per_tokenizer import per_tokenizer
 from .tokenization_codec_bpe import CodecBPETokenizer, as_sequence
 
-__all__ = ["TextOrCodes", "split_output"]
+__all__ = ["TextOrCodes", "legible_ids", "split_output"]
 
 logger = logging.getLogger(__name__)
 
@@ -51,17 +52,37 @@ def split_output(
     """
     tokenizer = vocabulary.tokenizer
     if isinstance(tokenizer, CodecBPETokenizer):
-        return [TextOrCodes(None, tokenizer.ids_to_codes(ids, errors))]
-    sequence = _without_pieces(vocabulary, _inside(tokenizer, as_sequence(ids)), errors)
-    special = set(tokenizer.all_special_ids)
+        codes = tokenizer.ids_to_codes(ids, errors)
+        return [TextOrCodes(None, codes)] if codes.size else []
+    sequence = legible_ids(vocabulary, as_sequence(ids), errors)
+    special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
     audio = dict(zip(sequence, vocabulary.is_audio(sequence).tolist(), strict=True))
-    parts = []
-    for kind, run in groupby(sequence, lambda i: "audio" if audio[i] else i in special or "text"):
+    parts: list[TextOrCodes] = []
+    before: list[int] = []
+    for kind, group in groupby(sequence, lambda i: "audio" if audio[i] else i in special or "text"):
+        run = list(group)
         if kind == "audio":
-            parts.append(TextOrCodes(None, vocabulary.ids_to_codes(list(run), errors)))
+            codes = vocabulary.ids_to_codes(run, errors)
+            parts += [TextOrCodes(None, codes)] if codes.size else []
         elif kind == "text":
-            parts.append(TextOrCodes(tokenizer.decode(list(run)), None))
+            parts.append(TextOrCodes(_text(tokenizer, run, before if parts else []), None))
+        before = run[-1:]
     return parts
+
+
+def legible_ids(
+    vocabulary: CodecVocabulary, sequence: Sequence[int], errors: Errors
+) -> Sequence[int]:
+    """The ids of a sequence that are text or this codec's audio; see `split_output`."""
+    return _own(vocabulary, _inside(vocabulary.tokenizer, sequence), errors)
+
+
+def _text(tokenizer: Any, run: list[int], before: list[int]) -> str:
+    """The text of ids behind another one; at the beginning, some decoders take a space away."""
+    if not before:
+        return str(tokenizer.decode(run))
+    prefix: str = tokenizer.decode(before, skip_special_tokens=False)
+    return str(tokenizer.decode(before + run, skip_special_tokens=False))[len(prefix) :]
 
 
 def _inside(tokenizer: Any, sequence: Sequence[int]) -> Sequence[int]:
@@ -74,16 +95,28 @@ def _inside(tokenizer: Any, sequence: Sequence[int]) -> Sequence[int]:
     return sequence
 
 
-def _without_pieces(
-    vocabulary: CodecVocabulary, sequence: Sequence[int], errors: str
-) -> Sequence[int]:
-    pieces = [i for i in sequence if i in vocabulary.pieces]
-    if not pieces:
+def _own(vocabulary: CodecVocabulary, sequence: Sequence[int], errors: str) -> Sequence[int]:
+    """Ids without those that no text of this codec holds: pieces of codes, and other codecs'."""
+    foreign = _foreign(vocabulary.tokenizer)[vocabulary.alphabet]
+    found = [i for i in sequence if i in foreign]
+    if not found:
         return sequence
     if errors == "strict":
         raise TokenizerError(
-            f"Token {pieces[0]} is a piece of a code character, which no audio is written with: "
-            "pass errors='drop', or generate with AudioGrammarLogitsProcessor."
+            f"Token {found[0]} is a piece of a code character or another codec's audio, which no "
+            "text or audio of this codec is written with: pass errors='drop', or generate with "
+            "AudioGrammarLogitsProcessor."
         )
-    logger.warning("Dropped %d pieces of code characters.", len(pieces))
-    return [i for i in sequence if i not in vocabulary.pieces]
+    logger.warning("Dropped %d tokens that are neither text nor whole codes.", len(found))
+    return [i for i in sequence if i not in foreign]
+
+
+@per_tokenizer
+def _foreign(tokenizer: Any) -> dict[CodebookAlphabet, frozenset[int]]:
+    """What no text or audio of each codec holds: all pieces of codes, and other codecs' audio."""
+    codecs = [CodecVocabulary.of(tokenizer, index=at) for at in range(len(alphabets_of(tokenizer)))]
+    pieces = {token_id for codec in codecs for token_id in codec.pieces}
+    return {
+        codec.alphabet: frozenset(pieces.union(*(o.texts for o in codecs if o is not codec)))
+        for codec in codecs
+    }

@@ -19,6 +19,7 @@ from .errors import (
     RepositoryError,
     first_line,
 )
+from .vocabulary.files import make_portable
 
 if TYPE_CHECKING:
     import torch
@@ -126,6 +127,7 @@ class CodecProcessorMixin(ProcessorMixin):
         if self.codec_pin.is_beside:
             self.codec.save_pretrained(Path(save_directory, CODEC_FOLDER))
         files = super().save_pretrained(save_directory)
+        files += make_portable(save_directory)
         stub = Path(save_directory, _STUB.name)
         stub.write_text(_STUB.read_text(encoding="utf-8"), encoding="utf-8")
         if push_to_hub:
