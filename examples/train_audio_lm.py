@@ -68,9 +68,14 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
 
     # Recordings as sequences of ids. Every fifth recording is held out.
     codes = encode(processor, options.recordings)
+    if len(codes) < 2:
+        raise SystemExit(
+            f"{options.recordings} holds one recording alone, and every fifth is held out to "
+            "measure on: pass at least two, better five or more."
+        )
     held_out, training = codes[::5], [clip for at, clip in enumerate(codes) if at % 5]
     sequences, held_out_sequences = (
-        Dataset.from_list(list(pack_codes(clips, tokenizer, options.sequence_length)))
+        Dataset.from_list(list(pack_codes(clips, processor.vocabulary, options.sequence_length)))
         for clips in (training, held_out)
     )
     seconds = sum(clip.shape[1] for clip in held_out) / processor.codec.frame_rate
@@ -127,7 +132,7 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=4)
     parser.add_argument("--sequence-length", type=int, default=512, help="in tokens")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--prompt-seconds", type=float, default=2.0, help="of the clip to continue")
+    parser.add_argument("--prompt-seconds", type=float, default=2.0, help="of a clip, to continue")
     parser.add_argument("--new-seconds", type=float, default=3.0, help="of sound to generate")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(arguments)
@@ -197,27 +202,33 @@ def speak(
     clip: np.ndarray,
     options: argparse.Namespace,
 ) -> float:
-    """Continues the beginning of a clip, and writes all of it to `continued.wav`."""
+    """Continues the beginning of a clip, at most half of it, and writes all to `continued.wav`.
+
+    Returns:
+        How many seconds are new.
+    """
     rate = processor.codec.frame_rate
-    beginning = processor.vocabulary.codes_to_ids(clip[:, : round(options.prompt_seconds * rate)])
-    ids = torch.tensor([[processor.tokenizer.audio_start_token_id, *beginning]])
+    num_given = min(round(options.prompt_seconds * rate), clip.shape[1] // 2)
+    start_id = processor.tokenizer.convert_tokens_to_ids(processor.audio_start_token)
+    beginning = processor.vocabulary.codes_to_ids(clip[:, :num_given])
+    ids = torch.tensor([[start_id, *beginning]])
     codes_per_second = rate * processor.codec.num_codebooks
     length = ids.shape[1] + round(options.new_seconds * codes_per_second)  # as if nothing merged
-    grammar = AudioGrammarLogitsProcessor.of(processor.tokenizer, max_length=length)
+    grammar = AudioGrammarLogitsProcessor.of(processor, max_length=length)
     output = model.generate(
         input_ids=ids.to(model.device),
         min_length=(ids.shape[1] + length) // 2,
         max_length=length,
         do_sample=True,
         logits_processor=[grammar],
-        eos_token_id=processor.tokenizer.audio_end_token_id,
+        eos_token_id=grammar.audio_end_token_id,
         pad_token_id=processor.tokenizer.pad_token_id,
     )
     (waveform,) = processor.decode_audio(output)
     path = processor.save_audio(waveform, options.out / "continued.wav")
     seconds = len(waveform) / processor.codec.output_sampling_rate
-    print(f"{path}: {seconds:.1f} s, of which {options.prompt_seconds:g} s were given.")
-    return seconds - options.prompt_seconds
+    print(f"{path}: {seconds:.1f} s, of which {num_given / rate:.1f} s were given.")
+    return seconds - num_given / rate
 
 
 if __name__ == "__main__":

@@ -21,13 +21,14 @@ from hf_codec_bpe import (
     AudioCodec,
     AudioGrammarLogitsProcessor,
     AudioStreamer,
+    CodecBPEProcessor,
     CodecVocabulary,
     extend_tokenizer,
     train_tokenizer,
 )
 from hf_codec_bpe.codecs import MimiCodec, WavTokenizerCodec
 from hf_codec_bpe.codecs.registry import codec_class
-from hf_codec_bpe.errors import AlphabetError, CodecError, CodecMismatchError
+from hf_codec_bpe.errors import AlphabetError, CodecError, CodecMismatchError, TokenizerError
 
 from . import bases, tiny
 
@@ -237,21 +238,91 @@ def test_clips_that_are_not_whole() -> None:
     assert_close(joined(chunks), codec_of("dac").decode([mended])[0])
 
 
+# What is a clip, beside text and what no model should write: as the processor decodes it.
+
+
+@cache
+def processor_of(kind: str) -> CodecBPEProcessor:
+    """For one codec: the only one of a language model, the first of two, or by itself."""
+    codec = codec_of("dac")
+    if kind != "alone":
+        tokenizer = vocabulary_of("dac").tokenizer
+        if kind == "first of two":
+            tokenizer = extend_tokenizer(tokenizer, train_tokenizer([], codebook_sizes=[6, 6]))
+        return CodecBPEProcessor.from_codec(codec, tokenizer)
+    codes = [codes_of("dac", 50, seed) for seed in range(3)]
+    options = {"codebook_sizes": codec.codebook_sizes, "unk_token": "<unk>", "eos_token": "</s>"}
+    return CodecBPEProcessor.from_codec(codec, train_tokenizer(codes, **options))
+
+
+def symbols_of(kind: str) -> dict[str, list[int]]:
+    """Single tokens of each sort, beside audio."""
+    tokenizer, vocabulary = processor_of(kind).tokenizer, processor_of(kind).vocabulary
+    symbols = {"code": list(vocabulary.texts), "special": [tokenizer.eos_token_id]}
+    if kind == "alone":
+        return {**symbols, "unknown": [tokenizer.unk_token_id]}
+    symbols |= {"text": [40, 41], "piece": sorted(vocabulary.pieces)}
+    if kind == "first of two":
+        other = CodecVocabulary.of(tokenizer, index=1)
+        symbols |= {"other piece": sorted(other.pieces), "other audio": list(other.texts)}
+    return symbols
+
+
+def as_decoded(kind: str, ids: list[int], errors: Any) -> np.ndarray:
+    (parts,) = processor_of(kind).decode_parts(ids, errors)
+    return joined([part["audio"] for part in parts if part["type"] == "audio"])
+
+
+KINDS = pytest.mark.parametrize("kind", ["extended", "first of two", "alone"])
+
+
+@KINDS
 @settings(deadline=None, max_examples=25)
-@given(st.lists(st.sampled_from(["audio", "code", "text"]), max_size=20), st.integers(0, 99))
-def test_whatever_a_model_writes_is_mended_as_elsewhere(kinds: list[str], seed: int) -> None:
-    vocabulary, rng = vocabulary_of("dac"), np.random.default_rng(seed)
-    audio = list(vocabulary.texts)
-    ids = [40]
-    for kind in kinds:
-        ids += {
-            "audio": vocabulary.codes_to_ids(codes_of("dac", 3, int(rng.integers(99)))),
-            "code": rng.choice(audio, size=2).tolist(),
-            "text": [41],
-        }[kind]
-    expected = codec_of("dac").decode(clips_in("dac", ids, "drop"))
-    chunks = streamed(made("dac", errors="drop", chunk_seconds=0.1, **AROUND), ids)
-    assert_close(joined(chunks), joined([waveform for waveform in expected if len(waveform)]))
+@given(data=st.data())
+def test_whatever_a_model_writes_is_mended_as_elsewhere(kind: str, data: st.DataObject) -> None:
+    symbols, processor = symbols_of(kind), processor_of(kind)
+    ids = [processor.tokenizer.eos_token_id]
+    for sort in data.draw(st.lists(st.sampled_from(["audio", *symbols]), max_size=20)):
+        if sort == "audio":
+            codes = codes_of("dac", 3, data.draw(st.integers(0, 99)))
+            ids += processor.vocabulary.codes_to_ids(codes)
+        else:
+            ids.append(data.draw(st.sampled_from(symbols[sort])))
+    options = {"chunk_seconds": 0.1, "timeout": 0.01, **AROUND}
+    chunks = streamed(AudioStreamer.of(processor, errors="drop", **options), ids)
+    assert_close(joined(chunks), as_decoded(kind, ids, "drop"))
+
+
+@KINDS
+def test_what_is_inside_a_clip_and_what_is_between_two(kind: str) -> None:
+    processor, codes = processor_of(kind), codes_of("dac", 12, 1)
+    audio = processor.vocabulary.codes_to_ids(codes)
+    codec = processor.codec
+    one_clip, two_clips = codec.decode([np.hstack([codes, codes])])[0], codec.decode([codes] * 2)
+    foreign = {"piece", "other piece", "other audio", "unknown"}
+    for sort, (token_id, *_) in symbols_of(kind).items():
+        if sort == "code":
+            continue
+        ids = [processor.tokenizer.eos_token_id, *audio, token_id, *audio]
+        if sort in foreign:
+            error = AlphabetError if kind == "alone" else TokenizerError
+            with pytest.raises(error):
+                processor.decode_parts(ids)
+            with pytest.raises(error):
+                streamed(AudioStreamer.of(processor), ids)
+        is_one = kind == "alone" or sort in foreign
+        chunks = streamed(AudioStreamer.of(processor, errors="drop", **AROUND), ids)
+        assert_close(joined(chunks), one_clip if is_one else np.concatenate(two_clips))
+
+
+@KINDS
+def test_ids_outside_the_vocabulary_are_refused_as_elsewhere(kind: str) -> None:
+    processor = processor_of(kind)
+    ids = [processor.tokenizer.eos_token_id, len(processor.tokenizer)]
+    with pytest.raises(TokenizerError, match="outside the vocabulary"):
+        processor.decode_parts(ids, "drop")
+    with pytest.raises(TokenizerError, match="outside the vocabulary"):
+        streamed(AudioStreamer.of(processor, errors="drop"), ids)
 
 
 # In another thread, behind a model.

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pytest
 import soundfile
 from transformers import AutoModelForCausalLM, AutoProcessor
 
@@ -31,10 +32,15 @@ def melody(seed: int) -> np.ndarray:
     return 0.5 * np.concatenate([np.sin(2 * np.pi * note * time) for note in notes])
 
 
+def save_recordings(folder: Path, number: int, seconds: float = 3.0) -> Path:
+    folder.mkdir()
+    for seed in range(number):
+        save_audio(melody(seed)[: int(16_000 * seconds)], folder / f"{seed}.flac", 16_000)
+    return folder
+
+
 def test_a_language_model_learns_audio_and_speaks(tmp_path: Path) -> None:
-    (tmp_path / "recordings").mkdir()
-    for seed in range(6):
-        save_audio(melody(seed), tmp_path / "recordings" / f"{seed}.flac", 16_000)
+    save_recordings(tmp_path / "recordings", 6)
     out = tmp_path / "out"
     short = ["--steps", "40", "--batch-size", "2", "--sequence-length", "128"]
     result = load_example("train_audio_lm").main(
@@ -49,3 +55,19 @@ def test_a_language_model_learns_audio_and_speaks(tmp_path: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(out)
     assert sound.samplerate == processor.codec.output_sampling_rate
     assert model.get_input_embeddings().weight.shape[0] >= len(processor.tokenizer)
+
+
+def test_a_language_model_of_short_recordings(tmp_path: Path) -> None:
+    """Half a clip is given at most, whatever was asked for."""
+    recordings = save_recordings(tmp_path / "recordings", 2, seconds=0.4)
+    options = ["--steps", "1", "--new-seconds", "0.5", "--prompt-seconds", "2"]
+    result = load_example("train_audio_lm").main([str(recordings), str(tmp_path / "out"), *options])
+    seconds = soundfile.info(tmp_path / "out" / "continued.wav").duration
+    assert 0.15 < seconds - result["seconds_generated"] <= 0.2
+    assert result["seconds_generated"] > 0
+
+
+def test_a_language_model_of_a_single_recording(tmp_path: Path) -> None:
+    recordings = save_recordings(tmp_path / "recordings", 1)
+    with pytest.raises(SystemExit, match="pass at least two, better five or more"):
+        load_example("train_audio_lm").main([str(recordings), str(tmp_path / "out")])

@@ -19,14 +19,17 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from hf_codec_bpe import (
     AudioGrammarLogitsProcessor,
     CodebookAlphabet,
+    CodecBPEProcessor,
     CodecBPETokenizer,
     CodecVocabulary,
+    alphabets_of,
     extend_tokenizer,
     train_tokenizer,
 )
+from hf_codec_bpe.codecs import DacCodec
 from hf_codec_bpe.errors import AlphabetError, TokenizerError
 
-from . import bases
+from . import bases, tiny
 
 SIZES = [7, 5, 4]
 BEYOND = 37
@@ -48,12 +51,12 @@ def trained(sizes: list[int], **options: Any) -> CodecBPETokenizer:
 class Case:
     """A tokenizer, and what clips look like in it."""
 
-    def __init__(self, tokenizer: Any, index: int | None = None, borders: Any = ()) -> None:
+    def __init__(
+        self, tokenizer: Any, index: int | None = None, borders: Any = (), **options: Any
+    ) -> None:
         self.tokenizer = tokenizer
         self.vocabulary = CodecVocabulary.of(tokenizer, index=index)
-        self.borders = dict(
-            zip(("audio_start_token_id", "audio_end_token_id"), borders, strict=False)
-        )
+        self.options = options
         self.start_id, self.end_id = borders or (
             getattr(tokenizer, "audio_start_token_id", None),
             getattr(tokenizer, "audio_end_token_id", None),
@@ -67,9 +70,11 @@ class Case:
     def _symbols(self) -> list[str]:
         """Each token: `s`tart, `e`nd, `t`ext, the digits of its codebooks, or `x` for never."""
         symbols = ["t"] * len(self.tokenizer) + ["x"] * BEYOND
-        never = {getattr(self.tokenizer, "audio_token_id", None), *self.vocabulary.pieces}
+        never = set(map(self.tokenizer.get_vocab().get, ("<|audio|>", "<|clip|>", "foreign")))
+        for index in range(len(alphabets_of(self.tokenizer))):
+            never |= CodecVocabulary.of(self.tokenizer, index=index).pieces
         if isinstance(self.tokenizer, CodecBPETokenizer):
-            never |= {self.tokenizer.unk_token_id, self.tokenizer.get_vocab().get("foreign")}
+            never.add(self.tokenizer.unk_token_id)
         symbol_of = dict.fromkeys(never, "x") | {self.start_id: "s", self.end_id: "e"}
         for token_id, text in self.vocabulary.texts.items():
             symbol_of[token_id] = "".join(map(str, self.vocabulary.alphabet.codebooks_of(text)))
@@ -78,7 +83,7 @@ class Case:
         return symbols
 
     def grammar(self, max_length: int | None = None) -> AudioGrammarLogitsProcessor:
-        return AudioGrammarLogitsProcessor(self.vocabulary, max_length=max_length, **self.borders)
+        return AudioGrammarLogitsProcessor(self.vocabulary, max_length=max_length, **self.options)
 
     def clip(self, seed: int, num_frames: int) -> list[int]:
         """A clip's tokens, and those around it."""
@@ -98,7 +103,11 @@ def extended(base: Callable[[], Any], **tokens: str | None) -> Any:
 
 def one_of_two_codecs(index: int) -> Case:
     first = extended(bases.gpt2_like)
-    names = {"audio_start_token": "<|begin|>", "audio_end_token": "<|end|>"}
+    names = {
+        "audio_token": "<|clip|>",
+        "audio_start_token": "<|begin|>",
+        "audio_end_token": "<|end|>",
+    }
     both = extend_tokenizer(first, trained([6, 6]), **names)
     borders = first if index == 0 else both
     return Case(both, index, (borders.audio_start_token_id, borders.audio_end_token_id))
@@ -112,7 +121,9 @@ def codec_alone() -> Case:
 
 def codec_with_borders() -> Case:
     tokenizer = trained(SIZES, eos_token="</s>", additional_special_tokens=["<a>", "</a>"])
-    return Case(tokenizer, borders=tokenizer.convert_tokens_to_ids(["<a>", "</a>"]))
+    start_id, end_id = borders = tokenizer.convert_tokens_to_ids(["<a>", "</a>"])
+    options = {"audio_start_token_id": start_id, "audio_end_token_id": end_id}
+    return Case(tokenizer, borders=borders, **options)
 
 
 def tokens_out_of_turn() -> Case:
@@ -256,6 +267,33 @@ def test_grammars_of_two_codecs_work_together() -> None:
     assert next_ids([one.texts[0]]) >= {one.start_id, two.start_id}
     for case in (one, two):
         assert next_ids(case.clip(0, 2)[:-1]) == oracle(case, case.clip(0, 2)[:-1], None)
+
+
+def test_a_codec_without_tokens_around_its_clips_takes_no_other_codecs() -> None:
+    names = {"audio_token": "<|clip|>", "audio_start_token": None, "audio_end_token": None}
+    both = extend_tokenizer(extended(bases.gpt2_like), trained([6, 6]), **names)
+    second = Case(both, 1, borders=(None, None))
+    assert allowed(second.grammar(), [[0]], second.width) == [oracle(second, [0], None)]
+
+
+def test_what_a_processor_puts_around_clips() -> None:
+    codec = DacCodec(tiny.dac())
+    tokenizer = extend_tokenizer(
+        bases.mistral_gemma(), train_tokenizer([], codebook_sizes=codec.codebook_sizes)
+    )
+    own = [tokenizer.audio_start_token_id, tokenizer.audio_end_token_id]
+    bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
+    around = {"audio_start_token": tokenizer.bos_token, "audio_end_token": tokenizer.eos_token}
+
+    def borders(names: dict[str, str], **options: Any) -> list[int | None]:
+        processor = CodecBPEProcessor.from_codec(codec, tokenizer, **names)
+        grammar = AudioGrammarLogitsProcessor.of(processor, max_length=9, **options)
+        assert grammar.max_length == 9
+        return [grammar.audio_start_token_id, grammar.audio_end_token_id]
+
+    assert borders({}) == own
+    assert borders(around) == [bos, eos]
+    assert borders(around, audio_start_token_id=own[0]) == [own[0], eos]
 
 
 def test_other_types_devices_and_widths_of_scores() -> None:

@@ -35,6 +35,7 @@ from hf_codec_bpe.errors import AlphabetError, CodesError, PackingError, Tokeniz
 from . import bases
 from .corpus import skewed_codes
 from .test_cli import Shell
+from .test_cli import run as run_command
 
 SIZES = [24, 12, 12]
 K = len(SIZES)
@@ -217,15 +218,18 @@ def test_padding_fills_every_sequence() -> None:
 
 def test_one_of_several_codecs() -> None:
     other = train_tokenizer(CODES, codebook_sizes=SIZES, vocab_size=100)
-    both = extend_tokenizer(extended(bases.gpt2_like), other)
+    names = {"audio_token": "<c>", "audio_start_token": "<b>", "audio_end_token": None}
+    both = extend_tokenizer(extended(bases.gpt2_like), other, **names)
     with pytest.raises(TokenizerError, match="exactly one codec"):
         pack_codes(CODES, both)
-    second = CodecVocabulary.of(both, index=1)
-    assert ids_of(pack_codes(CODES, second, 90)) != ids_of(
-        pack_codes(CODES, CodecVocabulary.of(both, index=0), 90)
-    )
-    (ids,) = ids_of(pack_codes(CODES[:1], second))
-    assert np.array_equal(second.ids_to_codes(ids[1:-1]), CODES[0])
+    first, second = (CodecVocabulary.of(both, index=index) for index in (0, 1))
+    around = both.convert_tokens_to_ids(["<|audio_start|>", "<|audio_end|>"])
+    for vocabulary, begin, end in (
+        (first, around[:1], around[1:]),
+        (second, [both.convert_tokens_to_ids("<b>")], []),
+    ):
+        (ids,) = ids_of(pack_codes(CODES[:1], vocabulary))
+        assert ids == [*begin, *vocabulary.codes_to_ids(CODES[0]), *end]
 
 
 @pytest.mark.parametrize("kind", [Dataset, IterableDataset])
@@ -378,11 +382,15 @@ def test_statistics_refuse_what_is_not_the_tokenizers() -> None:
         sequence_statistics(sequences, extended(bases.gpt2_like), 50)
     with pytest.raises(PackingError, match="frame_rate=0"):
         sequence_statistics(sequences, plain(), 0)
+    with pytest.raises(PackingError, match="has no input_ids, but x, y: pass what pack_codes"):
+        sequence_statistics([{"x": 1, "y": 2}], plain(), 50)
 
 
 @pytest.mark.parametrize(
     ("length", "options", "message"),
     [
+        (40.5, {}, "sequence_length=40.5 is no count: pass an integer"),
+        (30, {"overlap_frames": 1.5}, "overlap_frames=1.5 is no count"),
         (2, {}, "sequence_length=2 may not hold a single frame: it takes 3 ids, and 0 stand"),
         (4, {"audio_end_token": END, "add_bos_token": True}, "single frame: it takes 3 ids, and 2"),
         (30, {"overlap_frames": 10}, "overlap_frames=10 is not from 0 to 9"),
@@ -428,6 +436,9 @@ def test_codes_and_files_that_cannot_be(tmp_path: Path) -> None:
     text_id = bases.gpt2_like()("hello")["input_ids"]
     with pytest.raises(PackingError, match="neither audio nor a special token"):
         write_sequences([{"input_ids": text_id}], tmp_path / "x.txt", extended(bases.gpt2_like))
+    for name in ("nowhere.txt", "nowhere.parquet"):
+        with pytest.raises(PackingError, match=rf"no file .*{name}: check the path"):
+            read_sequences(tmp_path / name, plain())
     (tmp_path / "x.parquet").write_text("no Parquet")
     with pytest.raises(PackingError, match="no Parquet file"):
         list(read_sequences(tmp_path / "x.parquet", plain()))
@@ -472,6 +483,11 @@ def test_the_demos_rate_is_in_its_processor(shell: Shell, tmp_path: Path) -> Non
 def test_commands_that_cannot_be(shell: Shell, folder: Path, tmp_path: Path) -> None:
     assert "could not be loaded" in shell.fails("pack", folder, "nowhere", "x.txt")
     assert "must end in" in shell.fails("pack", folder, "plain", "x.json")
+    _, _, shown = run_command(shell.patch, shell.capture, "pack", folder, "plain", "x.json")
+    assert "Packing" not in shown  # no bar of progress was begun
+    assert "There is no file nope.txt" in shell.fails(
+        "stats", "nope.txt", "plain", "--frame-rate", 12.5
+    )
     assert "There are no codes" in shell.fails("pack", tmp_path / "plain", "plain", "x.txt")
     assert "is not from 0" in shell.fails(
         "pack", folder, "plain", "x.txt", "-l", 30, "--overlap-seconds", 1

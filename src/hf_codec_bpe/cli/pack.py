@@ -70,19 +70,22 @@ def pack(
     """
     from tqdm import tqdm
 
+    from ..code_shards import open_codes
     from ..codes_folder import CodesFolder
     from ..data.packing import pack_codes
     from ..data.recordings import Recordings
-    from ..data.sequence_files import write_sequences
+    from ..data.sequence_files import is_text, write_sequences
 
+    is_text(out)  # refuses other endings before any work
     vocabulary = open_vocabulary(tokenizer)
     num_codebooks = vocabulary.alphabet.num_codebooks
-    folder = CodesFolder(codes, num_codebooks=num_codebooks, codes_filter=codes_filter)
+    folder = open_codes(codes, num_codebooks=num_codebooks, codes_filter=codes_filter)
+    clips = Recordings(folder) if isinstance(folder, CodesFolder) else folder
     overlap_frames = 0
     if overlap_seconds:
         overlap_frames = round(overlap_seconds * frame_rate_of(frame_rate, tokenizer, codes))
     sequences = pack_codes(
-        tqdm(Recordings(folder), unit="clip", desc="Packing"),
+        tqdm(clips, unit="clip", desc="Packing"),
         vocabulary,
         sequence_length,
         overlap_frames=overlap_frames,

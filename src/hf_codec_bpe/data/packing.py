@@ -9,8 +9,10 @@ import logging
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, NamedTuple
 
+from ..code_shards import open_codes
 from ..codec_vocabulary import CodecVocabulary
 from ..codes_folder import CodesFolder
 from ..errors import PackingError
@@ -50,8 +52,8 @@ def pack_codes(
 
     Args:
         codes: Clips of integers `[K, T]` (numpy or torch), any iterable of them such as a
-            `datasets` column, or a folder of `.npy` files, where the chunks of a recording are
-            joined; see `Recordings`.
+            `datasets` column, or a folder of codes; in `.npy` files, the chunks of a recording
+            are joined, see `Recordings`.
         tokenizer: A `CodecBPETokenizer`, what `extend_tokenizer` made, or a `CodecVocabulary` of
             a tokenizer that knows several codecs.
         sequence_length: The most ids in a sequence, all tokens counted.
@@ -63,8 +65,8 @@ def pack_codes(
             last one, though another frame would fit. How much that was is logged as a warning.
         pad: Fill up every sequence to its full length, with an `attention_mask`. Frames are not
             cut, so that sequences are shorter by up to a frame else.
-        audio_start_token: Comes before every window; by default the tokenizer's own, if it has
-            one. `""` for none.
+        audio_start_token: Comes before every window; by default the codec's own, if the tokenizer
+            has one for it. `""` for none.
         audio_end_token: Comes after every window; likewise.
         add_bos_token: Begin every window with the BOS token; by default if the tokenizer itself
             begins texts with it.
@@ -91,11 +93,7 @@ def pack_codes(
     packer = _Packer(
         vocabulary=vocabulary,
         around=Surroundings.of(
-            vocabulary.tokenizer,
-            audio_start_token,
-            audio_end_token,
-            add_bos_token,
-            add_eos_token,
+            vocabulary, audio_start_token, audio_end_token, add_bos_token, add_eos_token
         ),
         sequence_length=sequence_length,
         overlap_frames=overlap_frames,
@@ -105,7 +103,7 @@ def pack_codes(
     )
     packer.check()
     if isinstance(codes, (str, os.PathLike)):
-        codes = CodesFolder(codes)
+        codes = open_codes(codes)
     if isinstance(codes, CodesFolder):
         codes = Recordings(codes)
     return packer.examples(codes)
@@ -137,6 +135,9 @@ class _Packer:
 
     def check(self) -> None:
         """Refuses options that could not go on, whatever the codes are."""
+        for name in ("sequence_length", "overlap_frames"):
+            if not isinstance(getattr(self, name), Integral):
+                raise PackingError(f"{name}={getattr(self, name)!r} is no count: pass an integer.")
         surely = (self.sequence_length - self.around.num_tokens) // self.num_codebooks
         if surely < 1:
             raise PackingError(

@@ -71,11 +71,14 @@ def read_sequences(path: str | os.PathLike[str], tokenizer: Any) -> Iterator[dic
         tokenizer: As for `pack_codes`; reads the lines of text as `tokenizer(line)`.
 
     Raises:
-        PackingError: Another ending, or not such a file.
+        PackingError: Another ending, no file there, or not such a file.
     """
-    if is_text(path):
-        return _read_text(Path(path), tokenizer)
-    return _read_parquet(Path(path))
+    read_text = is_text(path)
+    if not Path(path).is_file():
+        raise PackingError(
+            f"There is no file {path}: check the path, or make one with hf-codec-bpe pack."
+        )
+    return _read_text(Path(path), tokenizer) if read_text else _read_parquet(Path(path))
 
 
 def _write_parquet(sequences: Iterable[Mapping[str, Any]], path: Path, tokenizer: Any) -> int:

@@ -82,7 +82,8 @@ def sequence_statistics(
 
     Raises:
         TokenizerError: A tokenizer that knows no codec or several, or ids it does not own.
-        PackingError: A frame rate that is not positive, or no audio at all.
+        PackingError: A frame rate that is not positive, sequences without `input_ids`, or no audio
+            at all.
     """
     if frame_rate <= 0:
         raise PackingError(f"frame_rate={frame_rate} is no rate: pass the codec's, such as 12.5.")
@@ -112,6 +113,11 @@ def sequence_statistics(
 
 def _counts(sequence: Mapping[str, Any], vocabulary: CodecVocabulary) -> tuple[int, int, int, int]:
     """The clips, tokens, audio tokens and codes of a sequence."""
+    if "input_ids" not in sequence:
+        raise PackingError(
+            f"A sequence has no input_ids, but {', '.join(map(str, sequence)) or 'nothing'}: pass "
+            "what pack_codes makes, or a dataset of it."
+        )
     ids = np.asarray(sequence["input_ids"], dtype=np.int64)
     if "attention_mask" in sequence:
         ids = ids[np.asarray(sequence["attention_mask"], dtype=bool)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ..codec_vocabulary import CodecVocabulary
 from ..errors import PackingError
 
 __all__ = ["Surroundings", "own_tokens"]
@@ -18,7 +19,7 @@ class Surroundings(NamedTuple):
     @classmethod
     def of(
         cls,
-        tokenizer: Any,
+        vocabulary: CodecVocabulary,
         audio_start_token: str | None,
         audio_end_token: str | None,
         add_bos_token: bool | None,
@@ -29,11 +30,12 @@ class Surroundings(NamedTuple):
         Raises:
             PackingError: The tokenizer lacks one of them.
         """
+        tokenizer = vocabulary.tokenizer
         own_bos, own_eos = own_tokens(tokenizer)
         bos = own_bos if add_bos_token is None else _special(tokenizer, "bos_token", add_bos_token)
         eos = own_eos if add_eos_token is None else _special(tokenizer, "eos_token", add_eos_token)
-        start = _audio(tokenizer, "audio_start_token", audio_start_token)
-        end = _audio(tokenizer, "audio_end_token", audio_end_token)
+        start = _audio(vocabulary, "audio_start_token", audio_start_token)
+        end = _audio(vocabulary, "audio_end_token", audio_end_token)
         return cls([*bos, *start], [*end, *eos])
 
     @property
@@ -69,15 +71,15 @@ def _special(tokenizer: Any, name: str, wanted: bool) -> list[int]:
     return [token_id]
 
 
-def _audio(tokenizer: Any, name: str, token: str | None) -> list[int]:
+def _audio(vocabulary: CodecVocabulary, name: str, token: str | None) -> list[int]:
     if token is None:
-        token = getattr(tokenizer, name, None)
+        token = getattr(vocabulary, name)
     if not token:
         return []
-    vocabulary = tokenizer.get_vocab()
-    if token not in vocabulary:
+    ids = vocabulary.tokenizer.get_vocab()
+    if token not in ids:
         raise PackingError(
             f"{name}={token!r} is not in the tokenizer's vocabulary: train_tokenizer puts it there "
             "with additional_special_tokens, and extend_tokenizer by that name."
         )
-    return [vocabulary[token]]
+    return [ids[token]]

@@ -7,8 +7,8 @@ from hf_codec_bpe import AudioGrammarLogitsProcessor, AudioStreamer
 
 inputs = processor(text="Say hello: <|audio_start|>", return_tensors="pt")
 max_length = inputs["input_ids"].shape[1] + 500
-grammar = AudioGrammarLogitsProcessor(processor.vocabulary, max_length=max_length)
-streamer = AudioStreamer(processor.codec, processor.vocabulary, skip_prompt=True)
+grammar = AudioGrammarLogitsProcessor.of(processor, max_length=max_length)
+streamer = AudioStreamer.of(processor, skip_prompt=True)
 options = {"max_length": max_length, "logits_processor": [grammar], "streamer": streamer}
 Thread(target=model.generate, kwargs={**inputs, **options}).start()
 for samples in streamer:  # as soon as they are final

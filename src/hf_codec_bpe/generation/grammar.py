@@ -5,8 +5,8 @@ Axis letters: B = batch, K = codebooks, L = tokens so far, V = scores of the mod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import LogitsProcessor
@@ -14,6 +14,9 @@ from transformers import LogitsProcessor
 from ..codec_vocabulary import CodecVocabulary
 from ..errors import TokenizerError
 from .tables import GrammarTables, grammar_tables, never_generated
+
+if TYPE_CHECKING:
+    from ..processing_codec_bpe import CodecBPEProcessor
 
 __all__ = ["AudioGrammarLogitsProcessor"]
 
@@ -27,9 +30,9 @@ class AudioGrammarLogitsProcessor(LogitsProcessor):
     ends them there.
 
     Outside, text is left as it is. A clip begins with the start token, or by itself where clips
-    have none. The placeholder of clips, pieces of code characters, and rows of the model beyond the
-    tokenizer are never allowed. Other codecs' audio counts as text; one grammar for each codec can
-    be used together if their start tokens differ.
+    have none. Placeholders of clips, pieces of code characters (any codec's), and rows of the model
+    beyond the tokenizer are never allowed. Other codecs' audio counts as text; one grammar for each
+    codec can be used together if their start tokens differ.
 
     With `max_length`, no clip is cut off: tokens that would leave no room for the rest of the frame
     and for the end token are not allowed either. Without it, or if something else stops generation
@@ -42,14 +45,14 @@ class AudioGrammarLogitsProcessor(LogitsProcessor):
 
     ```python
     length = inputs["input_ids"].shape[1] + 500
-    grammar = AudioGrammarLogitsProcessor.of(tokenizer, max_length=length)
+    grammar = AudioGrammarLogitsProcessor.of(processor, max_length=length)
     ids = model.generate(**inputs, max_length=length, logits_processor=[grammar])
     ```
 
     Args:
         vocabulary: Which tokens are audio: a processor's `.vocabulary`, or `CodecVocabulary.of`.
-        audio_start_token_id: The token that clips start with; by default the tokenizer's own, if
-            it has one. (With several codecs that is the one of the codec added last.)
+        audio_start_token_id: The token that clips start with; by default the codec's own, if the
+            tokenizer has one for it.
         audio_end_token_id: The token that clips end with; likewise.
         max_length: How many tokens a row has at most, prompt and padding included: what
             `generate` is given as `max_length`, or the prompt's length and `max_new_tokens`.
@@ -69,13 +72,16 @@ class AudioGrammarLogitsProcessor(LogitsProcessor):
         max_length: int | None = None,
     ) -> None:
         self.vocabulary = vocabulary
-        self.audio_start_token_id = _own(vocabulary, "audio_start_token_id", audio_start_token_id)
-        self.audio_end_token_id = _own(vocabulary, "audio_end_token_id", audio_end_token_id)
-        _check_borders(vocabulary, self.audio_start_token_id, self.audio_end_token_id)
-        self.max_length = max_length
-        self._tables = self._fitted = grammar_tables(
-            vocabulary, self.audio_start_token_id, self.audio_end_token_id
+        own_start_id, own_end_id = _borders_of(vocabulary, vocabulary)
+        self.audio_start_token_id = (
+            own_start_id if audio_start_token_id is None else audio_start_token_id
         )
+        self.audio_end_token_id = own_end_id if audio_end_token_id is None else audio_end_token_id
+        self.max_length = max_length
+        borders = (self.audio_start_token_id, self.audio_end_token_id)
+        never = never_generated(vocabulary)
+        _check_borders(vocabulary, borders, never)
+        self._tables = self._fitted = grammar_tables(vocabulary, *borders, never)
 
     @classmethod
     def of(
@@ -85,15 +91,20 @@ class AudioGrammarLogitsProcessor(LogitsProcessor):
         index: int | None = None,
         **options: Any,
     ) -> AudioGrammarLogitsProcessor:
-        """The grammar of one codec in a tokenizer.
+        """The grammar of a processor, or of one codec in a tokenizer.
 
         Args:
-            tokenizer: A `CodecBPETokenizer`, or what `extend_tokenizer` made.
-            codebook_sizes: See `CodecVocabulary.of`.
-            index: See `CodecVocabulary.of`.
+            tokenizer: A processor, whose start and end tokens may be its own; a
+                `CodecBPETokenizer`; or what `extend_tokenizer` made.
+            codebook_sizes: See `CodecVocabulary.of`; a processor knows its codec.
+            index: Likewise.
             options: Those of the class.
         """
-        return cls(CodecVocabulary.of(tokenizer, codebook_sizes, index), **options)
+        if not hasattr(tokenizer, "vocabulary"):
+            return cls(CodecVocabulary.of(tokenizer, codebook_sizes, index), **options)
+        start_id, end_id = _borders_of(tokenizer, tokenizer.vocabulary)
+        borders = {"audio_start_token_id": start_id, "audio_end_token_id": end_id}
+        return cls(tokenizer.vocabulary, **{**borders, **options})
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
         """Sets the scores of tokens that may not come next to minus infinity.
@@ -150,18 +161,26 @@ class AudioGrammarLogitsProcessor(LogitsProcessor):
         return self._fitted
 
 
-def _own(vocabulary: CodecVocabulary, name: str, token_id: int | None) -> int | None:
-    return getattr(vocabulary.tokenizer, name, None) if token_id is None else token_id
+def _borders_of(
+    owner: CodecVocabulary | CodecBPEProcessor, vocabulary: CodecVocabulary
+) -> tuple[int | None, int | None]:
+    """The ids of the tokens that a codec or a processor puts around clips."""
+    start_id, end_id = (
+        vocabulary.tokenizer.convert_tokens_to_ids(token) if token else None
+        for token in (owner.audio_start_token, owner.audio_end_token)
+    )
+    return start_id, end_id
 
 
-def _check_borders(vocabulary: CodecVocabulary, *token_ids: int | None) -> None:
+def _check_borders(
+    vocabulary: CodecVocabulary, token_ids: Iterable[int | None], never: frozenset[int]
+) -> None:
     given = [token_id for token_id in token_ids if token_id is not None]
     if len(set(given)) < len(given):
         raise TokenizerError(
             f"Token {given[0]} cannot both start and end clips: nobody could tell which it does. "
             "Pass two tokens, or one of them."
         )
-    never = never_generated(vocabulary)
     for token_id in given:
         inside = 0 <= token_id < len(vocabulary.num_codes)
         if not inside or vocabulary.num_codes[token_id] or token_id in never:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby
 from queue import Queue
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from transformers.generation.streamers import BaseStreamer
 
@@ -17,7 +17,12 @@ from ..audio import Waveform
 from ..codec_vocabulary import CodecVocabulary
 from ..codecs import AudioCodec
 from ..errors import AlphabetError, CodecError, CodecMismatchError
+from ..processing_outputs import legible_ids
+from ..tokenization_codec_bpe import CodecBPETokenizer
 from .clip_stream import ClipStream, FrameWindow
+
+if TYPE_CHECKING:
+    from ..processing_codec_bpe import CodecBPEProcessor
 
 __all__ = ["AudioStreamer"]
 
@@ -28,7 +33,7 @@ class AudioStreamer(BaseStreamer):
     Generate in another thread and iterate here, as with Transformers' `TextIteratorStreamer`:
 
     ```python
-    streamer = AudioStreamer(processor.codec, processor.vocabulary, skip_prompt=True, timeout=60)
+    streamer = AudioStreamer.of(processor, skip_prompt=True, timeout=60)
     Thread(target=model.generate, kwargs={**inputs, "streamer": streamer}).start()
     for samples in streamer:
         play(samples, processor.codec.output_sampling_rate)
@@ -36,7 +41,10 @@ class AudioStreamer(BaseStreamer):
 
     Or override `on_finalized_audio`, which is called in the generating thread.
 
-    Every run of audio tokens is a clip, and decoded by itself; text between them is passed over.
+    What is a clip is as for `CodecBPEProcessor.decode_audio`: every run of audio tokens, decoded by
+    itself, with text and special tokens between them passed over; or all that a codec's own
+    tokenizer wrote, special tokens in it left out.
+
     The chunks of a clip, put together, are as long as what `AudioCodec.decode` makes of it, and
     equal to it, up to rounding, if context and lookahead cover what the decoder sees: 9 frames to
     either side with DAC, X-Codec and Higgs Audio. EnCodec's LSTM and Mimi's attention see all in
@@ -53,8 +61,9 @@ class AudioStreamer(BaseStreamer):
             `AudioCodec.encode`, whose context holds the chunk.)
         lookahead_seconds: Frames behind a chunk that it waits for. EnCodec and Mimi need none;
             others click at every border without.
-        errors: `"strict"` raises on audio that is not whole frames; `"drop"` mends it, see
-            `CodebookAlphabet.mend`. `AudioGrammarLogitsProcessor` rules it out.
+        errors: `"strict"` raises on audio that is not whole frames, on pieces of code characters,
+            and on other codecs' audio; `"drop"` mends the first, see `CodebookAlphabet.mend`, and
+            drops the others. `AudioGrammarLogitsProcessor` leaves nothing to mend.
         skip_prompt: Leave out the prompt's audio. Where it ends inside a clip, that is continued,
             from the end of its last whole frame on.
         timeout: How many seconds to wait for a chunk; `None` waits for ever, even if `generate`
@@ -89,12 +98,19 @@ class AudioStreamer(BaseStreamer):
         self._is_prompt = True
         self._clip = self._new_clip()
 
+    @classmethod
+    def of(cls, processor: CodecBPEProcessor, **options: Any) -> AudioStreamer:
+        """A streamer with a processor's codec; `options` are those of the class."""
+        return cls(processor.codec, processor.vocabulary, **options)
+
     def put(self, value: Any) -> None:
         """Takes the prompt `[1, L]` and then each token `[1]`, as `generate` passes them.
 
         Raises:
             CodecError: More than one sequence.
             AlphabetError: Under `"strict"`, audio that is not whole frames.
+            TokenizerError: An id outside the vocabulary, or under `"strict"` one that neither text
+                nor this codec's audio is written with.
         """
         with self._errors_reaching_the_reader():
             skipped = self.skip_prompt and self._is_prompt
@@ -152,7 +168,12 @@ class AudioStreamer(BaseStreamer):
 
     def _runs(self, ids: list[int]) -> list[str]:
         """The code characters of each run of audio; nothing for each run of something else."""
-        texts = (self.vocabulary.texts.get(token_id, "") for token_id in ids)
+        tokenizer = self.vocabulary.tokenizer
+        if isinstance(tokenizer, CodecBPETokenizer):
+            text = tokenizer.ids_to_text(ids)
+            return [text] if text else []
+        legible = legible_ids(self.vocabulary, ids, self.errors)
+        texts = (self.vocabulary.texts.get(token_id, "") for token_id in legible)
         return ["".join(run) for _, run in groupby(texts, key=bool)]
 
     def _give(self, waveforms: Iterator[Waveform]) -> None:

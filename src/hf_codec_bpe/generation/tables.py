@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..codec_vocabulary import CodecVocabulary
+from ..codec_vocabulary import CodecVocabulary, alphabets_of
 from ..errors import TokenizerError
 from ..tokenization_codec_bpe import CodecBPETokenizer
 
-__all__ = ["GrammarTables", "grammar_tables"]
+__all__ = ["GrammarTables", "grammar_tables", "never_generated"]
 
 Integers = npt.NDArray[np.int64]
 
@@ -56,7 +56,10 @@ class GrammarTables(NamedTuple):
 
 
 def grammar_tables(
-    vocabulary: CodecVocabulary, start_id: int | None, end_id: int | None
+    vocabulary: CodecVocabulary,
+    start_id: int | None,
+    end_id: int | None,
+    never: frozenset[int],
 ) -> GrammarTables:
     """The grammar of a vocabulary.
 
@@ -64,6 +67,7 @@ def grammar_tables(
         vocabulary: The codec's.
         start_id: The token that every clip starts with; `None` if audio starts by itself.
         end_id: The token that every clip ends with; `None` if any token that is no audio ends it.
+        never: What no state allows; see `never_generated`.
     """
     num_codebooks = vocabulary.alphabet.num_codebooks
     num_tokens = len(vocabulary.num_codes)
@@ -71,7 +75,7 @@ def grammar_tables(
     ids = np.array(list(vocabulary.texts))
     first, due, in_turn = _turns(vocabulary)
     text = vocabulary.num_codes == 0
-    text[list(never_generated(vocabulary))] = False
+    text[list(never)] = False
 
     allowed = np.zeros((num_codebooks + 2, num_tokens), dtype=np.bool_)
     allowed[first[in_turn], ids[in_turn]] = True
@@ -99,15 +103,30 @@ def grammar_tables(
 def never_generated(vocabulary: CodecVocabulary) -> frozenset[int]:
     """Tokens that no state allows: they stand for nothing that a model could mean.
 
-    These are pieces of code characters; the token that a processor puts a clip in place of; and, in
-    a codec's own tokenizer, whatever is neither audio nor dropped silently when it is decoded.
+    These are pieces of code characters, and the tokens that processors put clips in place of, of
+    every codec that the tokenizer knows; and, in a codec's own tokenizer, whatever is neither audio
+    nor dropped silently when it is decoded.
     """
     tokenizer = vocabulary.tokenizer
-    never = set(vocabulary.pieces) | {getattr(tokenizer, "audio_token_id", None)}
+    codecs = _codecs_beside(vocabulary)
+    never = {token_id for codec in codecs for token_id in codec.pieces}
+    placeholders = [codec.audio_token for codec in codecs if codec.audio_token]
+    never.update(tokenizer.convert_tokens_to_ids(placeholders))
     if isinstance(tokenizer, CodecBPETokenizer):
         silent = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
         never |= set(tokenizer.get_added_vocab().values()) - silent
     return frozenset(token_id for token_id in never if token_id is not None)
+
+
+def _codecs_beside(vocabulary: CodecVocabulary) -> list[CodecVocabulary]:
+    """All codecs of a vocabulary's tokenizer, its own among them."""
+    tokenizer = vocabulary.tokenizer
+    return [
+        vocabulary
+        if alphabet == vocabulary.alphabet  # it may know its tokens already
+        else CodecVocabulary.of(tokenizer, index=index)
+        for index, alphabet in enumerate(alphabets_of(tokenizer))
+    ]
 
 
 def _turns(vocabulary: CodecVocabulary) -> tuple[Integers, Integers, npt.NDArray[np.bool_]]:
