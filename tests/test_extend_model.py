@@ -197,6 +197,11 @@ def test_a_second_codec_leaves_the_first_ones_rows_alone(tmp_path: Path) -> None
         (FIRST, CODEC, {}, "CodecBPETokenizer has no codec's vocabulary"),
         (FIRST, TOKENIZER, {"initialisation": "zeros"}, "'zeros' is not known"),
         (FIRST, TOKENIZER, {"pad_to_multiple_of": 0}, "is no multiple"),
+        (FIRST, TOKENIZER, {"pad_to_multiple_of": 1.5}, "is no multiple"),
+        (FIRST, TOKENIZER, {"pad_to_multiple_of": "64"}, "'64' is no multiple"),
+        (FIRST, TOKENIZER, {"seed": 0.5}, "is no seed"),
+        (FIRST, TOKENIZER, {"seed": None}, "is no seed"),
+        (FIRST, TOKENIZER, {"seed": 2**64}, "is no seed"),
     ],
 )
 def test_what_cannot_be_leaves_the_model_alone(
@@ -272,6 +277,7 @@ def test_the_command_fails_with_a_sentence_and_writes_nothing(
     result = run(*arguments)
     assert isinstance(result.exception, CodecBPEError)
     assert message in str(result.exception)
+    assert "\n" not in str(result.exception)
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -283,6 +289,10 @@ def test_the_config_remembers_the_codecs(tmp_path: Path) -> None:
             "codebook_sizes": SIZES,
             "unicode_offset": 0xF0000,
             "skip_noncharacters": True,
+            "audio_token": "<|audio|>",
+            "audio_start_token": "<|audio_start|>",
+            "audio_end_token": "<|audio_end|>",
             "first_id": FIRST,
+            "training": CODEC.init_kwargs["training"],
         }
     ]

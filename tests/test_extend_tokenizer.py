@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import subprocess
@@ -20,12 +21,15 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen2Tokenizer
 from hf_codec_bpe import (
     CodebookAlphabet,
     CodecBPETokenizer,
+    CodecVocabulary,
     alphabets_of,
     extend_tokenizer,
     move_alphabet,
     train_tokenizer,
 )
+from hf_codec_bpe.codec_vocabulary import CODEC_VOCABULARIES
 from hf_codec_bpe.errors import AlphabetError, TokenizerError
+from hf_codec_bpe.vocabulary.files import make_portable
 
 from . import bases, corpus
 from .corpus import AROUND_AUDIO, TEXTS, skewed_codes
@@ -193,6 +197,37 @@ def test_trusting_remote_code_loads_the_same(family: str, tmp_path: Path) -> Non
     assert plain(AutoTokenizer.from_pretrained(tmp_path / "thrice"), text) == plain(after, text)
 
 
+@pytest.mark.parametrize("base", [bases.qwen_like, bases.mistral_metaspace])
+def test_what_transformers_saved_is_repaired(base: Base, tmp_path: Path) -> None:
+    _, after = made(base)
+    first, second = tmp_path / "first", tmp_path / "second"
+    after.save_pretrained(first)
+    loaded = AutoTokenizer.from_pretrained(first)
+    loaded.pad_token = loaded.audio_end_token
+    loaded([AUDIO, "a"], truncation=True, max_length=4, padding=True)
+    loaded.save_pretrained(second)
+    assert json.loads((second / "tokenizer.json").read_text())["truncation"]
+    assert make_portable(second) == (str(second / "plain_tokenizer.py"),)
+    assert (second / "tokenizer.json").read_text() == (first / "tokenizer.json").read_text()
+    (second / "config.json").write_text('{"model_type": "qwen2"}')
+    text = f"a  {AUDIO}\nb"
+    for trust in (False, True):
+        again = AutoTokenizer.from_pretrained(second, trust_remote_code=trust)
+        assert again(text)["input_ids"] == after(text)["input_ids"]
+    raw = Tokenizer.from_file(str(second / "tokenizer.json"))
+    assert raw.encode(text).ids == after(text)["input_ids"]
+    config = json.loads((second / "tokenizer_config.json").read_text())
+    assert config["tokenizer_class"] == "PreTrainedTokenizerFast"
+    assert not {"is_local", "local_files_only"} & set(config)
+
+
+def test_the_files_of_another_tokenizer_are_left_alone(tmp_path: Path) -> None:
+    CODEC.save_pretrained(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert make_portable(tmp_path) == ()
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_even_rebuilt_as_the_bases_class_text_and_audio_are_exact(tmp_path: Path) -> None:
     before, after = made(bases.qwen_like)
     after.save_pretrained(tmp_path)
@@ -282,6 +317,27 @@ def test_the_base_and_the_codec_stay_as_they_were() -> None:
     assert len(plain(after, AUDIO)) == len(segments(CODEC, AUDIO))
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"padding": "max_length", "max_length": 64},
+        {"padding": True, "pad_to_multiple_of": 8},
+        {"truncation": True, "max_length": 32},
+        {"truncation": True, "max_length": 1},
+    ],
+)
+def test_how_the_codec_tokenizer_was_last_called_changes_nothing(options: dict[str, Any]) -> None:
+    _, expected = made(bases.llama3_like)
+    called = copy.deepcopy(CODEC)
+    called([AUDIO, AUDIO[:3]], **options)
+    after = extend_tokenizer(bases.llama3_like(), called)
+    assert after.get_vocab() == expected.get_vocab()
+    assert plain(after, AUDIO) == plain(expected, AUDIO)
+    moved = move_alphabet(called, 0x50000).backend_tokenizer
+    assert moved.truncation is None
+    assert moved.padding is None
+
+
 def test_special_tokens_can_be_chosen_and_those_of_the_base_used() -> None:
     base = bases.qwen_like()
     after = extend_tokenizer(
@@ -290,6 +346,37 @@ def test_special_tokens_can_be_chosen_and_those_of_the_base_used() -> None:
     assert after.audio_token_id == base.convert_tokens_to_ids("<|im_start|>")
     assert after.convert_tokens_to_ids("<a>") == len(base)
     assert "<|audio_start|>" not in after.get_vocab()
+
+
+def test_every_codec_keeps_its_own_special_tokens(tmp_path: Path) -> None:
+    _, one = made(bases.llama3_like)
+    second = train_tokenizer([skewed_codes(1, [30])], codebook_sizes=[30])
+    tokens = {"audio_token": "<b>", "audio_start_token": None, "audio_end_token": "</b>"}
+    extend_tokenizer(one, second, **tokens).save_pretrained(tmp_path)
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    assert [audio_tokens(CodecVocabulary.of(loaded, index=i)) for i in (0, 1)] == [
+        ("<|audio|>", "<|audio_start|>", "<|audio_end|>"),
+        ("<b>", None, "</b>"),
+    ]
+    assert audio_tokens(CodecVocabulary.of(CODEC)) == tuple(
+        getattr(CODEC, name, None) for name in tokens
+    )
+
+
+def test_special_tokens_of_a_codec_without_a_note_are_the_tokenizers() -> None:
+    _, after = made(bases.llama3_like)
+    older = copy.deepcopy(after)
+    (entry,) = older.init_kwargs[CODEC_VOCABULARIES]
+    for name in ("audio_token", "audio_start_token", "audio_end_token"):
+        del entry[name]
+    assert audio_tokens(CodecVocabulary.of(older)) == audio_tokens(CodecVocabulary.of(after))
+    entry["audio_token"] = 7
+    with pytest.raises(TokenizerError, match="not such as extend_tokenizer writes"):
+        CodecVocabulary.of(older)
+
+
+def audio_tokens(vocabulary: CodecVocabulary) -> tuple[str | None, ...]:
+    return vocabulary.audio_token, vocabulary.audio_start_token, vocabulary.audio_end_token
 
 
 def codec_bpe_tokenizer(offset: int, folder: Path) -> CodecBPETokenizer:
@@ -415,6 +502,7 @@ def wrapped(model: Any) -> PreTrainedTokenizerFast:
         (lambda: wrapped(models.WordPiece({"[UNK]": 0})), CODEC, "WordPiece.*longest match"),
         (lambda: wrapped(models.WordLevel({"a": 0}, unk_token="a")), CODEC, "WordLevel"),
         (lambda: wrapped(models.BPE(end_of_word_suffix="</w>")), CODEC, "marks words.*</w>"),
+        (lambda: wrapped(models.BPE(dropout=0.5)), CODEC, "skips merges at random.*0.5"),
         (lambda: CODEC, CODEC, "codec's tokenizer: pass a language model's first"),
         (lambda: "gpt2", CODEC, "The base is a str.*AutoTokenizer"),
         (bases.gpt2_like, bases.gpt2_like(), "codec tokenizer is a .*CodecBPETokenizer"),
@@ -461,6 +549,18 @@ def test_a_codec_tokenizer_that_lacks_tokens_or_does_more_than_merge() -> None:
     )
     with pytest.raises(TokenizerError, match="only plain BPE"):
         extend_tokenizer(bases.gpt2_like(), more)
+    state["normalizer"] = None
+    state["pre_tokenizer"] = {
+        "type": "Metaspace",
+        "replacement": CODEC.alphabet.characters[0],
+        "prepend_scheme": "always",
+        "split": False,
+    }
+    padded = CodecBPETokenizer(
+        tokenizer_object=Tokenizer.from_str(json.dumps(state)), **CODEC.init_kwargs
+    )
+    with pytest.raises(TokenizerError, match="codes are no tokens of their own"):
+        extend_tokenizer(bases.gpt2_like(), padded)
 
 
 def test_the_corpus_holds_no_codes() -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import TokenizerError
+from ..errors import TokenizerError, first_line
 
 __all__ = ["extend"]
 
@@ -109,7 +109,10 @@ def _loaded(load: Callable[..., Any], name: str, **options: Any) -> Any:
     try:
         return load(name, **options)
     except (OSError, ValueError, KeyError) as error:
-        raise TokenizerError(f"{name} could not be loaded: {error}") from error
+        raise TokenizerError(
+            f"{name} could not be loaded: it must be a folder that save_pretrained wrote, or a Hub "
+            f"repository. ({first_line(error)})"
+        ) from error
 
 
 def _save_all(parts: list[Any], out: Path) -> None:

@@ -13,6 +13,7 @@ from ..alphabet import CodebookAlphabet
 from ..code_points import PRIVATE_PLANES, UNASSIGNED_PLANES
 from ..errors import AlphabetError, TokenizerError
 from ..tokenization_codec_bpe import CodecBPETokenizer
+from .state import state_of
 
 __all__ = [
     "as_entry",
@@ -69,7 +70,7 @@ def move_alphabet(
     old = tokenizer.alphabet
     new = CodebookAlphabet(old.codebook_sizes, unicode_offset)
     table = str.maketrans(old.characters, new.characters)
-    backend = json.loads(tokenizer.backend_tokenizer.to_str())
+    backend = state_of(tokenizer)
     special = {token["content"] for token in backend["added_tokens"]}
     model = backend["model"]
     model["vocab"] = {

@@ -24,7 +24,7 @@ def check_base(backend: dict[str, Any]) -> None:
     """Raises unless merges can be added to a base without changing what it does to text.
 
     Raises:
-        TokenizerError: Not BPE, or BPE that marks the beginnings or ends of words.
+        TokenizerError: Not BPE, or BPE that marks the beginnings or ends of words or has dropout.
     """
     model = backend["model"]
     if model["type"] != "BPE":
@@ -39,6 +39,12 @@ def check_base(backend: dict[str, Any]) -> None:
         raise TokenizerError(
             f"The base tokenizer marks words with {marks[0]}={model[marks[0]]!r}, which it would "
             "put into audio too: choose a byte-level base, or one of the SentencePiece style."
+        )
+    if model.get("dropout"):
+        raise TokenizerError(
+            f"The base tokenizer skips merges at random (dropout={model['dropout']}), so neither "
+            "text nor audio would have ids of its own: set its "
+            "backend_tokenizer.model.dropout = None first."
         )
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+from tokenizers import Tokenizer
+
 from ..alphabet import CodebookAlphabet
 from ..errors import TokenizerError
 from ..tokenization_codec_bpe import CodecBPETokenizer
 from .alphabets import move_alphabet
+from .state import state_of
 
 __all__ = ["CodecPart"]
 
@@ -34,11 +37,11 @@ class CodecPart(NamedTuple):
             alphabet: The alphabet to bring along: the tokenizer's own, or where it is moved.
 
         Raises:
-            TokenizerError: A tokenizer that does more than merge codes.
+            TokenizerError: A tokenizer that does more than merge codes, or lacks some.
         """
         if alphabet != tokenizer.alphabet:
             tokenizer = move_alphabet(tokenizer, alphabet.unicode_offset)
-        backend = json.loads(tokenizer.backend_tokenizer.to_str())
+        backend = state_of(tokenizer)
         _check(backend)
         characters = set(alphabet.characters)
         vocabulary = backend["model"]["vocab"]
@@ -47,13 +50,20 @@ class CodecPart(NamedTuple):
             for token in sorted(vocabulary, key=vocabulary.get)
             if characters.issuperset(token)
         ]
-        encodings = tokenizer.backend_tokenizer.encode_batch(candidates, add_special_tokens=False)
+        encodings = Tokenizer.from_str(json.dumps(backend)).encode_batch(
+            candidates, add_special_tokens=False
+        )
         tokens = [
             token
             for token, encoding in zip(candidates, encodings, strict=True)
             if token and encoding.tokens == [token]
         ]
         kept = set(tokens)
+        if not characters <= kept:
+            raise TokenizerError(
+                f"{len(characters - kept)} of the {len(characters)} codes are no tokens of their "
+                "own in the codec tokenizer: make one with train_tokenizer."
+            )
         merges = [
             (left, right)
             for left, right in backend["model"]["merges"]

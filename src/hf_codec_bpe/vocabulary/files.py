@@ -13,11 +13,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
+from ..codec_vocabulary import CODEC_VOCABULARIES
 from . import plain_tokenizer
 
-__all__ = ["ExtendedTokenizer", "portable_config"]
+__all__ = ["ExtendedTokenizer", "make_portable", "portable_config"]
 
 _NAME = "PreTrainedTokenizerFast"  # which Transformers 4 knows too
 _LEAKS = (
@@ -36,30 +38,60 @@ def portable_config(config: dict[str, Any]) -> dict[str, Any]:
     return {**kept, "tokenizer_class": _NAME, "auto_map": _AUTO_MAP}
 
 
+def make_portable(
+    folder: str | os.PathLike[str], filename_prefix: str | None = None
+) -> tuple[str, ...]:
+    """Repairs the files of an extended tokenizer that whatever class saved.
+
+    Once loaded by `AutoTokenizer`, it is a tokenizer of Transformers', whose `save_pretrained`
+    names its own class, leaves the module out, and keeps the last call's truncation and padding,
+    which would hold for everybody who reads `tokenizer.json`.
+
+    Args:
+        folder: Where it was saved. Another tokenizer's files stay as they are.
+        filename_prefix: As given to `save_pretrained`.
+
+    Returns:
+        The paths of files that were added.
+    """
+    prefix = f"{filename_prefix}-" if filename_prefix else ""
+    config_file = Path(folder, f"{prefix}tokenizer_config.json")
+    config = json.loads(config_file.read_text(encoding="utf-8"))
+    if CODEC_VOCABULARIES not in config:
+        return ()
+    text = json.dumps(portable_config(config), indent=2, sort_keys=True, ensure_ascii=False)
+    config_file.write_text(text + "\n", encoding="utf-8")
+    _forget_last_call(Path(folder, f"{prefix}tokenizer.json"))
+    module = Path(folder, _MODULE.name)
+    module.write_text(_MODULE.read_text(encoding="utf-8"), encoding="utf-8")
+    return (str(module),)
+
+
+def _forget_last_call(tokenizer_file: Path) -> None:
+    backend = Tokenizer.from_file(str(tokenizer_file))
+    if backend.truncation or backend.padding:
+        backend.no_truncation()
+        backend.no_padding()
+        backend.save(str(tokenizer_file))
+
+
 class ExtendedTokenizer(PreTrainedTokenizerFast):
     """A plain fast tokenizer whose files load as one, whatever model they lie beside."""
 
     # No __init__: with one of its own, Transformers would rebuild the backend without its parts.
 
-    def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs: Any) -> Any:
-        """Saves the tokenizer; see `PreTrainedTokenizerFast.save_pretrained`."""
-        # The last call's truncation and padding would be saved too, and hold for other readers.
-        self.backend_tokenizer.no_truncation()
-        self.backend_tokenizer.no_padding()
-        return super().save_pretrained(save_directory, **kwargs)
-
     def _save_pretrained(
-        self, save_directory: Any, file_names: tuple[str, ...], *args: Any, **kwargs: Any
+        self,
+        save_directory: str | os.PathLike[str],
+        file_names: tuple[str, ...],
+        legacy_format: bool | None = None,
+        filename_prefix: str | None = None,
     ) -> tuple[str, ...]:
         """Called between writing `tokenizer_config.json` and uploading."""
-        config_file = Path(file_names[0])
-        config = portable_config(json.loads(config_file.read_text(encoding="utf-8")))
-        text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
-        config_file.write_text(text + "\n", encoding="utf-8")
-        module = Path(save_directory, _MODULE.name)
-        module.write_text(_MODULE.read_text(encoding="utf-8"), encoding="utf-8")
-        file_names = (*file_names, str(module))
-        return super()._save_pretrained(save_directory, file_names, *args, **kwargs)
+        file_names = super()._save_pretrained(
+            save_directory, file_names, legacy_format, filename_prefix
+        )
+        return (*file_names, *make_portable(save_directory, filename_prefix))
 
     @classmethod
     def register_for_auto_class(cls, auto_class: str = "AutoTokenizer") -> None:

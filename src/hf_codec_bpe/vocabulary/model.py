@@ -69,7 +69,7 @@ def extend_model(
     Source of the idea: new words start well from their pieces (Hewitt 2021, "Initializing new word
     embeddings for pretrained language models", on why a normal around the mean is safe).
     """
-    _check_options(initialisation, pad_to_multiple_of)
+    _check_options(initialisation, pad_to_multiple_of, seed)
     rows = model.get_input_embeddings().weight.shape[0]
     first_id = _first_new_id(model, tokenizer, rows)
     merged = compositions(tokenizer, first_id) if initialisation == "composition" else []
@@ -165,13 +165,20 @@ def _rounded_up(number: int, multiple: int | None) -> int:
     return number if multiple is None else -(-number // multiple) * multiple
 
 
-def _check_options(initialisation: Any, pad_to_multiple_of: Any) -> None:
+def _check_options(initialisation: Any, pad_to_multiple_of: Any, seed: Any) -> None:
     if initialisation not in get_args(Initialisation):
         raise TokenizerError(
             f"initialisation={initialisation!r} is not known: choose one of "
             f"{', '.join(map(repr, get_args(Initialisation)))}."
         )
-    if pad_to_multiple_of is not None and pad_to_multiple_of < 1:
+    if pad_to_multiple_of is not None and not _is_int(pad_to_multiple_of, 1, 2**63):
         raise TokenizerError(
-            f"pad_to_multiple_of={pad_to_multiple_of} is no multiple: pass 1 or more, or None."
+            f"pad_to_multiple_of={pad_to_multiple_of!r} is no multiple: pass an integer of 1 or "
+            "more, or None."
         )
+    if not _is_int(seed, -(2**63), 2**64):  # what torch.Generator takes
+        raise TokenizerError(f"seed={seed!r} is no seed: pass an integer of 64 bits.")
+
+
+def _is_int(value: Any, first: int, end: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and first <= value < end

@@ -10,13 +10,14 @@ from typing import Any
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from ..codec_vocabulary import CODEC_VOCABULARIES, alphabets_of
+from ..codec_vocabulary import AUDIO_TOKENS, CODEC_VOCABULARIES, alphabets_of
 from ..errors import TokenizerError
 from ..tokenization_codec_bpe import CodecBPETokenizer
 from .alphabets import as_entry, placed
 from .backend import add_codec, add_special_tokens, check_base, own_added_tokens
 from .codec_part import CodecPart
 from .files import ExtendedTokenizer, portable_config
+from .state import state_of
 
 __all__ = ["extend_tokenizer"]
 
@@ -57,7 +58,13 @@ def extend_tokenizer(
 
     Unigram (T5, XLM-R) and WordPiece (BERT) bases are refused: Unigram picks the likeliest
     segmentation and WordPiece the longest match, so neither can reproduce a codec's merges. Keep
-    the two tokenizers apart there and give the codec's ids an offset.
+    the two tokenizers apart there and give the codec's ids an offset. Bases with BPE dropout are
+    refused too: they tokenize the same text differently each time.
+
+    Save it with its own `save_pretrained`, or a processor's. What `AutoTokenizer` loads is of a
+    class of Transformers', whose `save_pretrained` keeps the last call's truncation and padding in
+    `tokenizer.json` and leaves `plain_tokenizer.py` out, without which nobody can load the folder
+    with `trust_remote_code=True`. `hf_codec_bpe.vocabulary.files.make_portable(folder)` repairs it.
 
     Args:
         base: A fast tokenizer with BPE, byte-level (GPT-2, Llama 3, Qwen, tekken) or of the
@@ -80,7 +87,7 @@ def extend_tokenizer(
     """
     _check_types(base, codec_tokenizer)
     audio_tokens = _audio_tokens(audio_token, audio_start_token, audio_end_token)
-    backend = json.loads(base.backend_tokenizer.to_str())
+    backend = state_of(base)
     check_base(backend)
     taken = alphabets_of(base)
     part = CodecPart.of(codec_tokenizer, placed(codec_tokenizer.alphabet, taken))
@@ -90,11 +97,16 @@ def extend_tokenizer(
     first_id = len(backend["model"]["vocab"])
     add_special_tokens(backend, list(audio_tokens.values()))
     ids = add_codec(backend, part)
-    # The last call's, not the tokenizer's.
-    backend["truncation"] = backend["padding"] = None
     _check_audio(Tokenizer.from_str(json.dumps(backend)), codec_tokenizer, part, ids)
 
-    entry = {**as_entry(part.alphabet), "first_id": first_id}
+    training = codec_tokenizer.init_kwargs.get("training")
+    entry = {
+        **as_entry(part.alphabet),
+        **dict.fromkeys(AUDIO_TOKENS),
+        **audio_tokens,
+        "first_id": first_id,
+        "training": training,
+    }
     settings = {
         **{name: getattr(base, name) for name in _ATTRIBUTES},
         **audio_tokens,
@@ -165,7 +177,7 @@ def _check_audio(
     """Raises unless a long run of audio, with every token in it, is segmented as by the codec's."""
     run = "".join(part.tokens)
     table = str.maketrans(codec_tokenizer.alphabet.characters, part.alphabet.characters)
-    own = codec_tokenizer.backend_tokenizer.encode(
+    own = Tokenizer.from_str(json.dumps(state_of(codec_tokenizer))).encode(
         run.translate({new: old for old, new in table.items()}), add_special_tokens=False
     )
     expected = [ids[token.translate(table)] for token in own.tokens]
