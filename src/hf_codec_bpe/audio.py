@@ -130,7 +130,16 @@ def _checked(samples: Waveform, name: str) -> Waveform:
     """Refuses samples that are none, or not finite."""
     if samples.shape[-1] == 0:
         raise AudioError(f"{name} has no samples: leave empty clips out.")
-    peak = np.abs(samples).max()
+    check_peak(float(np.abs(samples).max()), name)
+    return samples
+
+
+def check_peak(peak: float, name: str) -> None:
+    """Refuses sound that is not finite, and warns of integers that were turned into floats.
+
+    Raises:
+        AudioError: The peak is NaN or infinite.
+    """
     if not np.isfinite(peak):
         raise AudioError(f"{name} holds NaN or infinite samples: repair it, or leave it out.")
     if peak > LOUDEST:
@@ -140,7 +149,6 @@ def _checked(samples: Waveform, name: str) -> Waveform:
             name,
             peak,
         )
-    return samples
 
 
 def _at_rate(

@@ -10,7 +10,8 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http.client import HTTPException
 from numbers import Real
 from typing import Any, NamedTuple, TypeAlias
@@ -21,7 +22,15 @@ import numpy.typing as npt
 
 from .errors import AudioError, AudioFileError, AudioNotFoundError, SamplingRateError, first_line
 
-__all__ = ["Sound", "Waveform", "as_samples", "checked_rate", "decoded"]
+__all__ = [
+    "Sound",
+    "Waveform",
+    "as_samples",
+    "checked_rate",
+    "decoded",
+    "encoded_file",
+    "opened",
+]
 
 Waveform: TypeAlias = npt.NDArray[np.float32]
 
@@ -47,20 +56,63 @@ def decoded(audio: Any) -> Sound:
         AudioFileError: No decoder can read it, or it is cut off.
         AudioError: Something that holds no sound.
     """
-    if isinstance(audio, (str, os.PathLike)):
-        return _decoded_path(os.fspath(audio))
-    if isinstance(audio, (bytes, bytearray, memoryview)):
-        return _decoded_file(io.BytesIO(audio), "The audio bytes")
-    if isinstance(audio, Mapping):
-        return _decoded_mapping(audio)
-    if hasattr(audio, "get_all_samples"):  # a torchcodec AudioDecoder, as datasets gives
+    file = encoded_file(audio)
+    if file is not None:
+        with opened(*file) as sound:
+            samples = sound.read(dtype="float32", always_2d=True)
+            rate = sound.samplerate
+        return Sound(np.ascontiguousarray(samples.T), rate)
+    if isinstance(audio, Mapping):  # a `datasets` value: {"array", "sampling_rate"}
+        rate = audio.get("sampling_rate")
+        return Sound(as_samples(audio["array"]), None if rate is None else checked_rate(rate))
+    if hasattr(audio, "get_all_samples"):
         return _decoded_decoder(audio)
-    if hasattr(audio, "read"):
-        return _decoded_file(audio, "The audio file")
     return Sound(as_samples(audio), None)
 
 
+def encoded_file(audio: Any) -> tuple[Any, str] | None:
+    """What `opened` opens, and its name; `None` for sound that is decoded already.
+
+    Raises:
+        AudioNotFoundError: Nothing at that path or URL.
+        AudioError: A mapping that holds no sound.
+    """
+    if isinstance(audio, (str, os.PathLike)):
+        return _file_at(os.fspath(audio))
+    if isinstance(audio, (bytes, bytearray, memoryview)):
+        return io.BytesIO(audio), "The audio bytes"
+    if isinstance(audio, Mapping) and audio.get("array") is None:
+        return _file_of(audio)
+    if hasattr(audio, "read") and not hasattr(audio, "get_all_samples"):  # no torchcodec decoder
+        return audio, "The audio file"
+    return None
+
+
+@contextmanager
+def opened(file: Any, name: str) -> Iterator[Any]:
+    """A `soundfile.SoundFile`, which the caller reads to its end.
+
+    Raises:
+        AudioFileError: No decoder can read it, or it is cut off.
+    """
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(file) as sound:
+            yield sound
+            num_read = sound.tell()
+            cut_off = num_read < sound.frames or _is_cut_off(sound, file)
+    except (soundfile.LibsndfileError, OSError, TypeError) as error:
+        raise AudioFileError(
+            f"{name} cannot be decoded ({first_line(error)}): it must be a whole audio file that "
+            "libsndfile reads, such as wav, flac, ogg, opus or mp3."
+        ) from error
+    if cut_off:
+        raise AudioFileError(f"{name} is cut off after {num_read} samples: get the whole file.")
+
+
 def _decoded_decoder(decoder: Any) -> Sound:
+    """What a torchcodec AudioDecoder, as datasets gives, decodes."""
     try:
         samples = decoder.get_all_samples()
     except RuntimeError as error:
@@ -68,45 +120,24 @@ def _decoded_decoder(decoder: Any) -> Sound:
     return Sound(as_samples(samples.data), int(samples.sample_rate))
 
 
-def _decoded_path(path: str) -> Sound:
+def _file_at(path: str) -> tuple[Any, str]:
     if "://" in path:
-        return _decoded_file(io.BytesIO(_fetch(path)), path)
+        return io.BytesIO(_fetch(path)), path
     if not os.path.exists(path):
         raise AudioNotFoundError(f"There is no audio file at {path}: check the path.")
-    return _decoded_file(path, path)
+    return path, path
 
 
-def _decoded_mapping(audio: Mapping[str, Any]) -> Sound:
-    """A `datasets` value: `{"array", "sampling_rate"}`, or undecoded `{"bytes", "path"}`."""
-    if audio.get("array") is not None:
-        rate = audio.get("sampling_rate")
-        return Sound(as_samples(audio["array"]), None if rate is None else checked_rate(rate))
+def _file_of(audio: Mapping[str, Any]) -> tuple[Any, str]:
+    """The file of an undecoded `datasets` value: `{"bytes", "path"}`."""
     if isinstance(audio.get("bytes"), (bytes, bytearray, memoryview)):
-        return _decoded_file(io.BytesIO(audio["bytes"]), audio.get("path") or "The audio bytes")
+        return io.BytesIO(audio["bytes"]), audio.get("path") or "The audio bytes"
     if audio.get("path"):
-        return _decoded_path(audio["path"])
+        return _file_at(audio["path"])
     raise AudioError(
         f"A mapping with keys {sorted(audio)} is not audio: it needs 'array' and 'sampling_rate', "
         "'bytes', or 'path'."
     )
-
-
-def _decoded_file(file: Any, name: str) -> Sound:
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(file) as sound:
-            samples = sound.read(dtype="float32", always_2d=True)
-            rate = sound.samplerate
-            cut_off = len(samples) < sound.frames or _is_cut_off(sound, file)
-    except (soundfile.LibsndfileError, OSError, TypeError) as error:
-        raise AudioFileError(
-            f"{name} cannot be decoded ({first_line(error)}): it must be a whole audio file that "
-            "libsndfile reads, such as wav, flac, ogg, opus or mp3."
-        ) from error
-    if cut_off:
-        raise AudioFileError(f"{name} is cut off after {len(samples)} samples: get the whole file.")
-    return Sound(np.ascontiguousarray(samples.T), rate)
 
 
 def _is_cut_off(sound: Any, file: Any) -> bool:

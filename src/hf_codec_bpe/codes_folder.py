@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from .errors import CodesError
 
-__all__ = ["CodecInfo", "CodesFolder", "save_codes"]
+__all__ = ["CodecInfo", "CodesFolder", "sample", "save_codes"]
 
 Codes = npt.NDArray[np.integer[Any]]
 
@@ -37,8 +37,10 @@ class CodecInfo:
     framerate: float
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Writes `codec_info.json`."""
-        Path(folder, INFO_FILE).write_text(json.dumps(asdict(self), indent=4), encoding="utf-8")
+        """Writes `codec_info.json`, which is never seen half written."""
+        partial = Path(folder, INFO_FILE).with_suffix(".partial")
+        partial.write_text(json.dumps(asdict(self), indent=4), encoding="utf-8")
+        partial.replace(partial.with_name(INFO_FILE))
 
 
 class CodesFolder:
@@ -50,6 +52,8 @@ class CodesFolder:
         num_codebooks: Use the first so many codebooks of each clip; by default all.
         codes_filter: Use only files whose path holds this string, or one of these.
         num_files: Use only the first so many of them.
+        max_seconds: Of those, a random sample of about so much audio; needs `codec_info.json`.
+        seed: Chooses the sample: equal seeds choose equally.
 
     Raises:
         CodesError: No such files, or one that does not hold codes with enough codebooks.
@@ -62,6 +66,8 @@ class CodesFolder:
         num_codebooks: int | None = None,
         codes_filter: str | Sequence[str] | None = None,
         num_files: int | None = None,
+        max_seconds: float | None = None,
+        seed: int = 0,
     ) -> None:
         self.path = Path(path)
         self.num_codebooks = num_codebooks
@@ -75,12 +81,28 @@ class CodesFolder:
                 f"There are no codes in {self.path}: it must hold .npy files"
                 + (f" whose paths contain {' or '.join(wanted)}." if wanted else ".")
             )
+        if max_seconds is not None:
+            self.files = [self.files[i] for i in sample(self._seconds(), max_seconds, seed)]
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __iter__(self) -> Iterator[Codes]:
         return map(self.load, self.files)
+
+    @property
+    def names(self) -> list[str]:
+        """What to call each clip: the path of its file in the folder, without `.npy`."""
+        return [file.relative_to(self.path).with_suffix("").as_posix() for file in self.files]
+
+    @property
+    def seconds(self) -> float:
+        """How much audio the clips are.
+
+        Raises:
+            CodesError: There is no `codec_info.json` that says how long a frame is.
+        """
+        return sum(self._seconds())
 
     @property
     def info(self) -> CodecInfo | None:
@@ -115,6 +137,37 @@ class CodesFolder:
                 f"least {self.num_codebooks or 1} codebook(s)."
             )
         return codes[: self.num_codebooks]
+
+    def _seconds(self) -> list[float]:
+        """How long each clip is, by the headers of the files."""
+        info = self.info
+        if info is None:
+            raise CodesError(
+                f"{self.path} has no {INFO_FILE} that says how long a frame is: use num_files."
+            )
+        shapes = (np.load(file, mmap_mode="r", allow_pickle=False).shape for file in self.files)
+        return [shape[-1] / info.framerate for shape in shapes]
+
+
+def sample(seconds: npt.ArrayLike, max_seconds: float, seed: int) -> list[int]:
+    """Chooses clips at random until they are `max_seconds` long; the last one may go beyond.
+
+    Returns:
+        Their indices, ascending.
+
+    Raises:
+        CodesError: That is no length.
+
+    Example:
+        >>> sample([5.0, 5.0, 5.0, 5.0], 10.0, seed=0)
+        [2, 3]
+    """
+    if not max_seconds > 0:
+        raise CodesError(f"max_seconds={max_seconds} chooses nothing: pass seconds of audio.")
+    lengths = np.asarray(seconds)
+    order = np.random.default_rng(seed).permutation(len(lengths))
+    before = np.cumsum(lengths[order]) - lengths[order]
+    return sorted(order[before < max_seconds].tolist())
 
 
 def save_codes(path: str | os.PathLike[str], codes: Codes) -> None:

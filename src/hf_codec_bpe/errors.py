@@ -11,11 +11,14 @@ __all__ = [
     "AudioError",
     "AudioFileError",
     "AudioNotFoundError",
+    "BuildError",
     "CodecBPEError",
     "CodecError",
+    "CodecMemoryError",
     "CodecMismatchError",
     "CodecNotFoundError",
     "CodesError",
+    "CodesFileError",
     "MissingDependencyError",
     "PackingError",
     "PresetError",
@@ -43,6 +46,10 @@ class CodesError(CodecBPEError, ValueError):
     """Codes of the wrong shape, type or number of codebooks, or a folder without codes."""
 
 
+class CodesFileError(CodesError, OSError):
+    """A folder of codes that cannot be written."""
+
+
 class AudioError(CodecBPEError, ValueError):
     """Audio that cannot be used: wrong shape, not finite, empty or unreadable."""
 
@@ -61,6 +68,10 @@ class SamplingRateError(AudioError):
 
 class CodecError(CodecBPEError, ValueError):
     """A codec that cannot do what was asked of it."""
+
+
+class CodecMemoryError(CodecError, MemoryError):
+    """Audio that does not fit in memory together with what its codec makes of it."""
 
 
 class CodecNotFoundError(CodecError, FileNotFoundError):
@@ -100,6 +111,10 @@ class ProcessorNotFoundError(ProcessorError, FileNotFoundError):
 
 class RepositoryError(CodecBPEError, ValueError):
     """A repository whose files are not such as this package writes."""
+
+
+class BuildError(CodecBPEError, ValueError):
+    """A build that cannot begin or go on."""
 
 
 class PushError(CodecBPEError, OSError):

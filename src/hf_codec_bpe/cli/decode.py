@@ -25,21 +25,20 @@ def decode(
     device: Device = "cpu",
     extension: Annotated[str, typer.Option(help="The format: wav, flac or ogg.")] = "wav",
 ) -> None:
-    """Decode codes back to audio files, one for each .npy file."""
+    """Decode codes back to audio files, one for each clip and channel."""
     from tqdm import tqdm
 
     from ..audio import save_audio
-    from ..codes_folder import CodesFolder
-    from ..data.encoding import codec_info
+    from ..code_shards import info_of, open_codes
 
-    folder = CodesFolder(codes)
+    folder = open_codes(codes)
     info = folder.info
     model = open_codec(codec, info.num_codebooks if info else None, device)
-    clips = zip(folder.files, folder, strict=True)
+    clips = zip(folder.names, folder, strict=True)
     if info:
-        _check(info, codec_info(model))
-    for file, clip in tqdm(clips, total=len(folder), unit="file", desc="Decoding"):
-        target = out / file.relative_to(codes).with_suffix(f".{extension.lstrip('.')}")
+        _check(info, info_of(model.pin.to_dict()))
+    for name, clip in tqdm(clips, total=len(folder), unit="file", desc="Decoding"):
+        target = out / f"{name}.{extension.lstrip('.')}"
         save_audio(model.decode([clip])[0], target, model.output_sampling_rate)
     typer.echo(f"{len(folder)} files decoded: {out}")
 

@@ -1,7 +1,8 @@
-"""`hf-codec-bpe encode`: audio files to a folder of codes."""
+"""`hf-codec-bpe encode`: audio to a folder of codes."""
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,14 +13,29 @@ from .options import Bandwidth, CodecName, Device, NumCodebooks, open_codec
 __all__ = ["encode"]
 
 
+class Layout(str, Enum):
+    """How a folder of codes may be laid out."""
+
+    PARQUET = "parquet"
+    NPY = "npy"
+
+
 def encode(
-    sources: Annotated[list[Path], typer.Argument(help="Audio files, and folders of them.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of codes to write.")] = Path(
-        "codes"
-    ),
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Audio files, folders of them, or one manifest (.jsonl, .csv, .tsv) with a "
+            "column 'path'."
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(help="The folder of codes to write.")],
     codec: CodecName = "demo",
     num_codebooks: NumCodebooks = None,
     bandwidth: Bandwidth = None,
+    layout: Annotated[
+        Layout,
+        typer.Option("--format", help="Parquet shards, or codec-bpe's layout: .npy, one per clip."),
+    ] = Layout.PARQUET,
     chunk_seconds: Annotated[
         float,
         typer.Option(help="Cut files into chunks of this length, which bounds memory; 0: do not."),
@@ -39,40 +55,64 @@ def encode(
     audio_filter: Annotated[
         list[str] | None, typer.Option(help="Only files whose path holds this; repeat for more.")
     ] = None,
+    shard_size: Annotated[
+        int, typer.Option(help="Clips in a shard: what is lost if a run is killed.", min=1)
+    ] = 256,
+    num_shards: Annotated[
+        int, typer.Option(help="In a job array, how many jobs fill the folder together.", min=1)
+    ] = 1,
+    shard_index: Annotated[int, typer.Option(help="Which of them this is, from 0.", min=0)] = 0,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Make shards anew in which a clip failed.")
+    ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Encode files again that are there already.")
+        bool, typer.Option("--overwrite", help="Encode again what is there already.")
+    ] = False,
+    file_per_chunk: Annotated[
+        bool, typer.Option("--file-per-chunk", help="With --format npy, a file for each chunk.")
+    ] = False,
+    codec_info_only: Annotated[
+        bool, typer.Option("--codec-info-only", help="Only write codec-bpe's codec_info.json.")
     ] = False,
 ) -> None:
-    """Encode audio files to codes, one .npy file each.
+    """Encode audio to codes: Parquet shards that train, datasets and pandas read.
 
-    A run that was broken off goes on where it stopped. A file that cannot be encoded is reported
-    at the end and touches no other. The folder is laid out as codec-bpe's: train reads it.
+    A run that was broken off, however hard, goes on where it stopped when it is run again. A clip
+    that cannot be encoded is noted in OUT/errors, reported at the end, and touches no other.
     """
-    from tqdm import tqdm
+    from ..data.audio_files import EXTENSIONS
+    from ..data.encode_dataset import encode_dataset
+    from ..data.encoding import codec_info
 
-    from ..data.audio_files import EXTENSIONS, find_audio
-    from ..data.encoding import encode_files
-
-    files = find_audio(sources, extensions=extension or EXTENSIONS, audio_filter=audio_filter)
-    results = encode_files(
-        open_codec(codec, num_codebooks, device, bandwidth),
-        files,
+    model = open_codec(codec, num_codebooks, device, bandwidth)
+    if codec_info_only:
+        out.mkdir(parents=True, exist_ok=True)
+        codec_info(model).save(out)
+        return
+    summary = encode_dataset(
+        sources,
         out,
+        model,
+        format=layout.value,
         per_channel=stereo,
         batch_size=batch_size,
         chunk_seconds=chunk_seconds or None,
         context_seconds=context_seconds,
+        shard_size=shard_size,
+        file_per_chunk=file_per_chunk,
+        num_shards=num_shards,
+        shard_index=shard_index,
+        retry_errors=retry_errors,
         overwrite=overwrite,
+        extensions=extension or EXTENSIONS,
+        audio_filter=audio_filter,
     )
-    done = list(tqdm(results, total=len(files), unit="file", desc="Encoding"))
-    failed = [result for result in done if result.error]
-    skipped = [result for result in done if not result.error and not result.outputs]
-    for result in failed:
-        typer.echo(f"Not encoded: {result.source}: {result.error}", err=True)
+    for error in summary.errors:
+        typer.echo(f"Not encoded: {error['id']}: {error['reason']}", err=True)
+    kind = "shards" if layout is Layout.PARQUET else "clips"
     typer.echo(
-        f"{len(done) - len(failed) - len(skipped)} files encoded "
-        f"({sum(result.seconds for result in done):.1f} s of audio), {len(skipped)} there already, "
-        f"{len(failed)} failed: {out}"
+        f"{summary.num_encoded} clips encoded ({summary.seconds:.1f} s of audio), "
+        f"{summary.num_there} {kind} there already, {len(summary.errors)} clips failed: {out}"
     )
-    if failed:
+    if summary.errors:
         raise typer.Exit(1)

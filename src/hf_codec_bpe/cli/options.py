@@ -88,15 +88,16 @@ def frame_rate_of(given: float | None, tokenizer: str, codes: Path | None) -> fl
     """Frames per second: as given, or of the codes, or of the processor the tokenizer is part of.
 
     Raises:
-        CodesError: None of them says it.
+        CodesError: None of them says it, or the codec merges frames.
     """
-    from ..codes_folder import CodesFolder
+    from ..code_shards import open_codes
     from ..demo import demo_repo
 
     if given:
         return given
-    info = CodesFolder(codes, num_files=1).info if codes else None
+    info = open_codes(codes, num_files=1).info if codes else None
     if info:
+        _check_frames(info.codec_type)
         return info.framerate
     path = (demo_repo() if tokenizer == "demo" else Path(tokenizer)) / "processor_config.json"
     codec = json.loads(path.read_text(encoding="utf-8")).get("codec") if path.exists() else None
@@ -105,4 +106,16 @@ def frame_rate_of(given: float | None, tokenizer: str, codes: Path | None) -> fl
             f"Neither {codes or 'a folder of codes'} nor {tokenizer} says how many frames a second "
             "has: pass --frame-rate."
         )
+    _check_frames(codec["family"])
     return float(codec["frame_rate"])
+
+
+def _check_frames(family: str) -> None:
+    """Refuses codecs whose frames last for different times; families not known here do not."""
+    from ..codecs.registry import codec_class, families
+
+    if family in families() and codec_class(family).dynamic_frame_rate:
+        raise CodesError(
+            f"Frames of {family} codecs have no fixed length, because such codecs merge frames: "
+            "there is no rate to count seconds by. Pass --frame-rate to count by an average."
+        )

@@ -30,14 +30,14 @@ def train(
     ] = 30.0,
     num_codebooks: Annotated[
         int | None,
-        typer.Option("--num-codebooks", "-k", help="By default from codec_info.json.", min=1),
+        typer.Option("--num-codebooks", "-k", help="By default as the folder says.", min=1),
     ] = None,
     codebook_size: Annotated[
-        int | None, typer.Option(help="By default from codec_info.json.", min=1)
+        int | None, typer.Option(help="By default as the folder says.", min=1)
     ] = None,
     frame_rate: Annotated[
         float | None,
-        typer.Option(help="Frames per second; by default from codec_info.json.", min=0.01),
+        typer.Option(help="Frames per second; by default as the folder says.", min=0.01),
     ] = None,
     pad_token: Annotated[str, typer.Option(help="The padding token.")] = "<pad>",
     bos_token: Annotated[str | None, typer.Option(help="A token that begins a sequence.")] = None,
@@ -50,29 +50,42 @@ def train(
         str | None, typer.Option(help="The first character's code point, such as 0x4E00.")
     ] = None,
     codes_filter: Annotated[
-        list[str] | None, typer.Option(help="Only files whose path holds this; repeat for more.")
+        list[str] | None, typer.Option(help="Only clips whose path holds this; repeat for more.")
     ] = None,
     num_files: Annotated[
-        int | None, typer.Option(help="Only the first so many files.", min=1)
+        int | None, typer.Option(help="Only the first so many clips.", min=1)
     ] = None,
+    max_seconds: Annotated[
+        float | None,
+        typer.Option(help="Of those, only a random sample of so much audio.", min=0.001),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Chooses the sample.")] = 0,
 ) -> None:
     """Train a tokenizer on codes."""
-    from ..codes_folder import CodesFolder
+    from ..code_shards import CodeShards, open_codes
     from ..training import train_tokenizer
 
-    info = CodesFolder(codes, num_files=1).info
+    info = open_codes(codes, num_files=1).info
     k = num_codebooks or _known(info, "num_codebooks", "--num-codebooks")
     size = codebook_size or _known(info, "codebook_size", "--codebook-size")
     chunk_frames = None
     if chunk_seconds:
         rate = frame_rate or _known(info, "framerate", "--frame-rate")
         chunk_frames = int(chunk_seconds * rate)
-    folder = CodesFolder(
-        codes, num_codebooks=int(k), codes_filter=codes_filter, num_files=num_files
+    folder = open_codes(
+        codes,
+        num_codebooks=int(k),
+        codes_filter=codes_filter,
+        num_files=num_files,
+        max_seconds=max_seconds,
+        seed=seed,
     )
+    sizes = [int(size)] * int(k)
+    if isinstance(folder, CodeShards) and not codebook_size:
+        sizes = folder.codebook_sizes
     tokenizer = train_tokenizer(
         folder,
-        codebook_sizes=[int(size)] * int(k),
+        codebook_sizes=sizes,
         vocab_size=vocab_size,
         max_token_codebook_ngrams=max_token_codebook_ngrams,
         min_frequency=min_frequency,
@@ -86,7 +99,11 @@ def train(
         show_progress=True,
     )
     tokenizer.save_pretrained(out)
-    typer.echo(f"A tokenizer of {len(tokenizer)} tokens, trained on {len(folder)} files: {out}")
+    all_codes = open_codes(codes)
+    used = f"{len(folder)} of {len(all_codes)} clips"
+    if info:
+        used += f" ({folder.seconds / 3600:.2f} of {all_codes.seconds / 3600:.2f} hours)"
+    typer.echo(f"A tokenizer of {len(tokenizer)} tokens, trained on {used}: {out}")
 
 
 def _known(info: CodecInfo | None, field: str, option: str) -> float:

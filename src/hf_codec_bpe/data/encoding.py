@@ -1,101 +1,82 @@
-"""Encoding files to a folder of codes, in codec-bpe's layout.
+"""Encoding to a folder of codes in codec-bpe's layout, one .npy file per clip and channel.
 
 Axis letters: K = codebooks, T = frames.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING
 
-from ..audio import Waveform, load_audio, load_channels
-from ..codecs import AudioCodec
+from ..code_shards import SETTINGS_FILE, errors_path, file_name
+from ..codecs.encoding import window_samples
 from ..codes_folder import CodecInfo, save_codes
-from ..errors import CodecBPEError, CodecError, CodesError
-from .audio_files import AudioFile
+from ..errors import CodecError, CodesError
+from .encoding_progress import Progress
+from .output_folder import begin_folder, sweep, writing
+from .shard_encoding import ENDLESS, ShardPlan
+from .shard_writing import write_errors
+from .source_encoding import EncodedSource, EncodingOptions, encode_groups
+from .sources import Source, SourceList
 
-__all__ = ["Encoded", "codec_info", "encode_files"]
+if TYPE_CHECKING:
+    from ..codecs import AudioCodec
 
-SETTINGS_FILE = "encoding.json"
-"""All that the codes of a folder depend on."""
-
-
-class Encoded(NamedTuple):
-    """What became of one file."""
-
-    source: Path
-    outputs: list[Path]
-    seconds: float
-    """Of audio; 0 if it was skipped or failed."""
-    error: CodecBPEError | None = None
+__all__ = ["codec_info", "encode_to_files"]
 
 
-def encode_files(
+def encode_to_files(
+    plan: ShardPlan,
+    out: Path,
     codec: AudioCodec,
-    files: Iterable[AudioFile],
-    out: str | os.PathLike[str],
+    options: EncodingOptions,
     *,
-    per_channel: bool = False,
-    batch_size: int = 8,
-    chunk_seconds: float | None = None,
-    context_seconds: float = 0.0,
-    overwrite: bool = False,
-) -> Iterator[Encoded]:
-    """Encodes files one by one; a file that fails is reported and touches no other.
+    file_per_chunk: bool,
+    overwrite: bool,
+    show_progress: bool,
+) -> tuple[Progress, int]:
+    """Makes the files that are not there; for the arguments and errors see `encode_dataset`.
 
-    Each file `a/b.wav` becomes `out/a/b_c0.npy`, codes `[K, T]`; with `per_channel`, `b_c1.npy` is
-    the second channel. Files that are there already are skipped, so that a run that was broken off
-    goes on where it stopped: no file is ever half written. The folder also gets codec-bpe's
-    `codec_info.json`, and `encoding.json`, which says all that the codes depend on.
+    The folder also gets codec-bpe's `codec_info.json`, and `encoding.json`, which says all that
+    the codes depend on. No file is ever half written.
 
-    Args:
-        codec: The codec.
-        files: What `find_audio` found.
-        out: The folder to write to; gets a `codec_info.json` too.
-        per_channel: Encode channels apart; by default they are mixed down.
-        batch_size: See `AudioCodec.encode`, as for `chunk_seconds` and `context_seconds`.
-        chunk_seconds: Cut files into chunks.
-        context_seconds: Previous audio that a chunk sees.
-        overwrite: Encode files again that are there already.
-
-    Yields:
-        What became of each file.
-
-    Raises:
-        CodesError: Two files would become one, or the folder holds codes made otherwise.
+    Returns:
+        What was encoded, and how many clips were there already.
     """
-    out = Path(out)
-    targets = _targets(files, out)
-    settings = {
-        **codec.pin.to_dict(),
-        "chunk_seconds": chunk_seconds,
-        "context_seconds": context_seconds,
-        "per_channel": per_channel,
-    }
-    _begin_folder(out, codec_info(codec), settings)
-    for target, file in targets.items():
-        if not overwrite and target.with_name(f"{target.name}_c0.npy").exists():
-            yield Encoded(file.path, [], 0.0)
-            continue
-        try:
-            clips = _load(file.path, codec.sampling_rate, per_channel)
-            codes = codec.encode(
-                clips,
-                batch_size=batch_size,
-                chunk_seconds=chunk_seconds,
-                context_seconds=context_seconds,
-            )
-        except CodecBPEError as error:
-            yield Encoded(file.path, [], 0.0, error)
-            continue
-        outputs = [target.with_name(f"{target.name}_c{i}.npy") for i in range(len(codes))]
-        # Channel 0 tells that a file is done, so it comes last.
-        for output, channel in reversed(list(zip(outputs, codes, strict=True))):
-            save_codes(output, channel)
-        yield Encoded(file.path, outputs, len(clips[0]) / codec.sampling_rate)
+    info = codec_info(codec)
+    chunk, _ = window_samples(codec, options.chunk_seconds, options.context_seconds)
+    files = _Files(out, (chunk or 0) / codec.sampling_rate if file_per_chunk else None)
+    todo: Iterable[Source] = files.of_job(plan)
+    total = None
+    if isinstance(plan.sources, SourceList):  # what is only names can be looked through at once
+        todo = list(todo)
+        total = len(todo)
+    shape = {"file_per_chunk": True} if file_per_chunk else {}
+    begin_folder(out, {**codec.pin.to_dict(), **options.settings, **shape})
+    with writing(out):
+        info.save(out)
+    num_there = 0
+
+    def missing() -> Iterator[Source]:
+        nonlocal num_there
+        for source in todo:
+            if overwrite or not files.are_there(source):
+                yield source
+            else:
+                num_there += 1
+
+    groups = encode_groups(codec, [(0, missing())], options)
+    with Progress(show_progress, total) as progress, closing(groups):
+        for _, results in groups:
+            for result in progress.counting(results):
+                files.save(result)
+    errors = errors_path(out, plan.shard_index)
+    write_errors(errors, progress.failed)
+    sweep(out, {SETTINGS_FILE})
+    sweep(errors.parent, {errors.name})
+    return progress, num_there
 
 
 def codec_info(codec: AudioCodec) -> CodecInfo:
@@ -120,42 +101,62 @@ def codec_info(codec: AudioCodec) -> CodecInfo:
     )
 
 
-def _targets(files: Iterable[AudioFile], out: Path) -> dict[Path, AudioFile]:
-    """What each file becomes, without `_c0.npy`."""
-    targets: dict[Path, AudioFile] = {}
-    for file in files:
-        target = out / file.relative.with_suffix("")
-        if target in targets:
-            raise CodesError(
-                f"{file.path} and {targets[target].path} would both become {target}_c0.npy: encode "
-                "them to different folders, or rename one."
-            )
-        targets[target] = file
-    return targets
+class _Files:
+    """The files of a folder, by the clips that become them.
 
+    Args:
+        out: The folder.
+        chunk_seconds: How far apart chunks start, if each is a file; `None` for whole clips.
+    """
 
-def _begin_folder(out: Path, info: CodecInfo, settings: dict[str, Any]) -> None:
-    """Makes the folder, or checks that what is in it was made with the same settings."""
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / SETTINGS_FILE
-    if path.exists():
-        found = json.loads(path.read_text(encoding="utf-8"))
-        changed = sorted(k for k in {*found, *settings} if found.get(k) != settings.get(k))
-        if changed:
-            raise CodesError(
-                f"{out} holds codes that were made with other settings ({', '.join(changed)}): "
-                "encode to another folder, or delete this one."
-            )
-    elif any(out.rglob("*.npy")):
-        raise CodesError(
-            f"{out} holds codes, but no {SETTINGS_FILE} that says how they were made: encode to "
-            "another folder."
-        )
-    info.save(out)
-    path.write_text(json.dumps(settings, indent=4), encoding="utf-8")
+    def __init__(self, out: Path, chunk_seconds: float | None) -> None:
+        self.out = out
+        self.chunk_seconds = chunk_seconds
 
+    def of_job(self, plan: ShardPlan) -> Iterator[Source]:
+        """The clips of a job.
 
-def _load(path: Path, sampling_rate: int, per_channel: bool) -> list[Waveform]:
-    if per_channel:
-        return load_channels(path, sampling_rate)
-    return [load_audio(path, sampling_rate)]
+        Raises:
+            CodesError: Two clips would become one file, or one a file outside of the folder.
+        """
+        names: dict[str, str] = {}
+        for number, source in enumerate(plan.sources.read(0, plan.sources.num_sources or ENDLESS)):
+            name = file_name(source.id)
+            if name in names:
+                raise CodesError(
+                    f"{source.id} and {names[name]} would both become {name}_c0.npy: encode them "
+                    "to different folders, or rename one."
+                )
+            names[name] = source.id
+            if number % plan.num_shards == plan.shard_index:
+                yield source
+
+    def are_there(self, source: Source) -> bool:
+        """Whether a clip is encoded already: its very first file is written last."""
+        return self._path(source, channel=0, window=0).exists()
+
+    def save(self, result: EncodedSource) -> None:
+        """Writes what became of a clip.
+
+        Raises:
+            CodesFileError: It cannot be written.
+        """
+        if self.chunk_seconds is None:
+            codes = {(channel, 0): whole for channel, whole in enumerate(result.channels)}
+        else:
+            codes = {
+                (channel, window): part
+                for channel, parts in enumerate(result.windows)
+                for window, part in enumerate(parts)
+            }
+        for place in reversed(codes):
+            path = self._path(result.source, *place)
+            with writing(path):
+                save_codes(path, codes[place])
+
+    def _path(self, source: Source, channel: int, window: int) -> Path:
+        at = ""
+        if self.chunk_seconds is not None:
+            start = window * self.chunk_seconds
+            at = f"_t{int(start):06d}_{round(start % 1 * 1000):03d}"
+        return self.out / f"{file_name(source.id)}_c{channel}{at}.npy"

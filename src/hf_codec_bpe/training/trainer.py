@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..alphabet import CodebookAlphabet
-from ..codes_folder import CodesFolder
+from ..code_shards import open_codes
 from ..errors import TrainingError
 from ..tokenization_codec_bpe import CodecBPETokenizer
 from .backends import Recipe, trained
@@ -47,8 +47,8 @@ def train_tokenizer(
 
     Args:
         codes: Clips of integers `[K, T]` (numpy or torch), any iterable of them such as a
-            `datasets` column, or a folder of `.npy` files. See `CodesFolder` for choosing among
-            files.
+            `datasets` column, or a folder of codes. See `CodeShards` and `CodesFolder` for
+            choosing among them.
         codebook_sizes: The size of each of the K codebooks.
         vocab_size: How many tokens in all.
         max_token_codebook_ngrams: A token may span at most K times this many codes, so many
@@ -137,7 +137,7 @@ def _words(
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Every clip, or every chunk of it, as positions in the alphabet; counts what passes."""
     if isinstance(codes, (str, os.PathLike)):
-        codes = CodesFolder(codes)
+        codes = open_codes(codes)
     for clip in codes:
         positions = alphabet.to_positions(clip)
         num_frames = len(positions) // alphabet.num_codebooks

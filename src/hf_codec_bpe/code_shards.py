@@ -1,0 +1,257 @@
+"""Folders of codes as `encode_dataset` lays them out: Parquet shards and the codec's pin.
+
+    encoding.json             all that the codes depend on, and what was to be encoded
+    codec.json                the codec's pin
+    data/train-00000.parquet  one row per clip and channel
+    errors/train-00000.jsonl  what could not be encoded, if there is such
+
+`datasets.load_dataset(folder)` reads it too.
+
+Axis letters: K = codebooks, T = frames.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .codes_folder import CodecInfo, CodesFolder, sample
+from .errors import CodesError, first_line
+
+__all__ = [
+    "PIN_FILE",
+    "SETTINGS_FILE",
+    "CodeShards",
+    "encoding_errors",
+    "errors_path",
+    "file_name",
+    "info_of",
+    "open_codes",
+    "shard_path",
+]
+
+logger = logging.getLogger(__name__)
+
+Codes = npt.NDArray[np.integer[Any]]
+
+PIN_FILE = "codec.json"
+SETTINGS_FILE = "encoding.json"
+_ENDING = re.compile(r"\.(?=\w*[A-Za-z])\w{2,5}$")
+BATCH_ROWS = 64
+"""Clips that are read at once."""
+_ROW = np.dtype([("shard", np.int32), ("row", np.int32), ("seconds", np.float64)])
+
+
+def shard_path(folder: Path, index: int) -> Path:
+    """Where a shard is."""
+    return folder / "data" / f"train-{index:05d}.parquet"
+
+
+def errors_path(folder: Path, index: int) -> Path:
+    """Where the errors of a shard are."""
+    return folder / "errors" / f"train-{index:05d}.jsonl"
+
+
+def encoding_errors(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """What `encode_dataset` could not encode: `id`, `path` and `reason`, in order."""
+    files = sorted(Path(folder).glob("errors/train-*.jsonl"))
+    lines = (line for file in files for line in file.read_text(encoding="utf-8").splitlines())
+    return [json.loads(line) for line in lines]
+
+
+def file_name(id_: str) -> str:
+    """What to call a clip's file: its id without the ending of an audio file.
+
+    Raises:
+        CodesError: It leads out of the folder that the file shall be in.
+
+    Example:
+        >>> file_name("a/b.wav"), file_name("take.2")
+        ('a/b', 'take.2')
+    """
+    path = PurePosixPath(id_)
+    if path.is_absolute() or ".." in path.parts:
+        raise CodesError(
+            f"The id {id_!r} leads out of the folder, but files are named by ids: give such clips "
+            "others, as in the column id of a manifest."
+        )
+    return _ENDING.sub("", str(path))
+
+
+class CodeShards:
+    """The clips of shards in the order of their sources; may be iterated any number of times.
+
+    Only a few clips are in memory at a time.
+
+    Args:
+        path: The folder.
+        num_codebooks: Use the first so many codebooks of each clip; by default all.
+        codes_filter: Use only clips whose id or path holds this string, or one of these.
+        num_files: Use only the first so many of them.
+        max_seconds: Of those, a random sample of about so much audio; by default all.
+        seed: Chooses the sample: equal seeds choose equally.
+
+    Raises:
+        CodesError: No shards, no clips left, or fewer codebooks.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        num_codebooks: int | None = None,
+        codes_filter: str | Sequence[str] | None = None,
+        num_files: int | None = None,
+        max_seconds: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.path = Path(path)
+        self.num_codebooks = num_codebooks
+        self.shards = sorted(self.path.glob("data/train-*.parquet"))
+        if not self.shards:
+            raise CodesError(f"There are no codes in {self.path}: it holds no finished shard.")
+        self.pin: dict[str, Any] = _json(self.path / PIN_FILE)
+        if num_codebooks is not None and num_codebooks > self.pin["num_codebooks"]:
+            raise CodesError(
+                f"{self.path} holds codes of {self.pin['num_codebooks']} codebooks, not of "
+                f"{num_codebooks}: ask for fewer."
+            )
+        self._warn_of_missing_shards()
+        self._wanted = [codes_filter] if isinstance(codes_filter, str) else codes_filter
+        rows = np.fromiter(self._rows(), dtype=_ROW)[:num_files]
+        self.total_seconds = float(rows["seconds"].sum())
+        """How much audio there would be without `max_seconds`."""
+        if max_seconds is not None:
+            rows = rows[sample(rows["seconds"], max_seconds, seed)]
+        if not len(rows):
+            raise CodesError(
+                f"There are no codes in {self.path}"
+                + (
+                    f" whose id or path contains {' or '.join(self._wanted)}."
+                    if self._wanted
+                    else "."
+                )
+            )
+        self._chosen = rows
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def __iter__(self) -> Iterator[Codes]:
+        for codes in self._column("codes", BATCH_ROWS):
+            streams = codes.values
+            yield streams.flatten().to_numpy().reshape(len(streams), -1)[: self.num_codebooks]
+
+    @property
+    def seconds(self) -> float:
+        """How much audio the clips are."""
+        return float(self._chosen["seconds"].sum())
+
+    @property
+    def names(self) -> list[str]:
+        """What to call each clip in a folder of files: `a/b_c0` for channel 0 of `a/b.wav`.
+
+        Raises:
+            CodesError: An id that leads out of the folder.
+        """
+        ids = (id_.as_py() for id_ in self._column("id", 10_000))
+        channels = self._column("channel", 10_000)
+        return [f"{file_name(id_)}_c{channel}" for id_, channel in zip(ids, channels, strict=True)]
+
+    @property
+    def codebook_sizes(self) -> list[int]:
+        """The size of each of the K codebooks in use."""
+        return list(self.pin["codebook_sizes"][: self.num_codebooks])
+
+    @property
+    def info(self) -> CodecInfo:
+        """What codec-bpe would write of the codec; see `info_of`."""
+        return info_of(self.pin)
+
+    def _rows(self) -> Iterator[tuple[int, int, float]]:
+        """Shard, row and seconds of all clips that are wanted."""
+        for shard, file in enumerate(self.shards):
+            number = count()
+            for batch in _batches(file, ["id", "path", "duration"], 10_000):
+                for id_, path, seconds in zip(*batch.to_pydict().values(), strict=True):
+                    row = next(number)
+                    name = f"{id_}\n{path}"
+                    if not self._wanted or any(part in name for part in self._wanted):
+                        yield shard, row, seconds
+
+    def _column(self, name: str, num_rows: int) -> Iterator[Any]:
+        """A column's values for the chosen clips, reading so many rows at once."""
+        for shard in np.unique(self._chosen["shard"]):
+            chosen = self._chosen[self._chosen["shard"] == shard]["row"]
+            start = 0
+            for batch in _batches(self.shards[shard], [name], num_rows):
+                rows = chosen[(chosen >= start) & (chosen < start + len(batch))] - start
+                yield from map(batch.column(0).__getitem__, rows.tolist())
+                start += len(batch)
+
+    def _warn_of_missing_shards(self) -> None:
+        settings = _json(self.path / SETTINGS_FILE)
+        if settings["num_sources"] is None:
+            return
+        expected = -(-settings["num_sources"] // settings["shard_size"])
+        if len(self.shards) < expected:
+            logger.warning(
+                "%s holds %d of %d shards: encoding has not finished.",
+                self.path,
+                len(self.shards),
+                expected,
+            )
+
+
+def info_of(pin: Mapping[str, Any]) -> CodecInfo:
+    """What codec-bpe would write of a codec; the size is that of its largest codebook."""
+    return CodecInfo(
+        codec_type=pin["family"],
+        codec_model=pin["name_or_path"] or pin["family"],
+        sampling_rate_encoder=pin["sampling_rate"],
+        sampling_rate_decoder=pin["output_sampling_rate"],
+        num_codebooks=pin["num_codebooks"],
+        codebook_size=max(pin["codebook_sizes"]),
+        framerate=pin["frame_rate"],
+    )
+
+
+def open_codes(path: str | os.PathLike[str], **options: Any) -> CodesFolder | CodeShards:
+    """A folder of codes of either layout; for the options see `CodeShards` and `CodesFolder`.
+
+    Raises:
+        CodesError: There are no codes, or not as the options want them.
+    """
+    is_shards = any(Path(path).glob("data/train-*.parquet"))
+    return CodeShards(path, **options) if is_shards else CodesFolder(path, **options)
+
+
+def _batches(file: Path, columns: list[str], num_rows: int) -> Iterator[Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(file) as parquet:
+            yield from parquet.iter_batches(num_rows, columns=columns, use_threads=False)
+    except (pa.ArrowInvalid, KeyError) as error:
+        raise CodesError(
+            f"{file} is not a shard that encode_dataset wrote: {first_line(error)}"
+        ) from error
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise CodesError(
+            f"{path}, which says how the codes beside it were made, cannot be read: {error}"
+        ) from error

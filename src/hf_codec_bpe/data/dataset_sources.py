@@ -1,0 +1,97 @@
+"""The clips of a `datasets` dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from ..errors import AudioError
+from .sources import Source, Sources, check_ids, digest_of
+
+__all__ = ["dataset_sources"]
+
+NUM_PROBES = 8
+"""How many rows tell one dataset from another; all would be too many."""
+
+
+def dataset_sources(dataset: Any, audio_column: str, id_column: str | None) -> Sources:
+    """The clips of a column; files in an Audio column are read by us, undecoded.
+
+    Raises:
+        AudioError: Several splits, no such column.
+        CodesError: Two clips have the same id.
+    """
+    import datasets
+
+    if isinstance(dataset, (datasets.DatasetDict, datasets.IterableDatasetDict)):
+        raise AudioError(
+            f"This dataset has the splits {', '.join(dataset)}: encode one at a time, "
+            f"dataset[{next(iter(dataset), 'train')!r}]."
+        )
+    features = dataset.features or {}
+    names = [audio_column, *([id_column] if id_column else [])]
+    missing = [name for name in names if features and name not in features]
+    if missing:
+        raise AudioError(
+            f"The dataset has the columns {', '.join(features)}, but none named {missing[0]!r}: "
+            "pass audio_column= or id_column=."
+        )
+    dataset = dataset.with_format(None)
+    if features:
+        dataset = dataset.select_columns(names)
+    if isinstance(features.get(audio_column), datasets.Audio):
+        dataset = dataset.cast_column(audio_column, datasets.Audio(decode=False))
+    if isinstance(dataset, datasets.IterableDataset):
+        return _StreamedColumn(dataset, audio_column, id_column)
+    return _DatasetColumn(dataset, audio_column, id_column)
+
+
+class _Column:
+    """What all datasets have in common: rows, and a column with audio."""
+
+    num_sources: int | None = None
+
+    def __init__(self, dataset: Any, audio_column: str, id_column: str | None) -> None:
+        self.dataset = dataset
+        self.audio_column = audio_column
+        self.id_column = id_column
+        self.identity = digest_of([audio_column, str(id_column)])
+
+    def _source(self, index: int, row: Mapping[str, Any]) -> Source:
+        audio = row.get(self.audio_column)
+        id_ = str(index) if self.id_column is None else str(row[self.id_column])
+        path = audio.get("path") if isinstance(audio, Mapping) else audio
+        return Source(id_, path if isinstance(path, str) else None, audio)
+
+
+class _StreamedColumn(_Column):
+    """Clips that can only be gone through: going on means skipping those that are done."""
+
+    def __init__(self, dataset: Any, audio_column: str, id_column: str | None) -> None:
+        super().__init__(dataset, audio_column, id_column)
+        self._rows = iter(dataset)
+        self._next = 0
+
+    def read(self, start: int, stop: int) -> Iterator[Source]:
+        for row in islice(self._rows, stop - self._next):
+            self._next += 1
+            if self._next > start:
+                yield self._source(self._next - 1, row)
+
+
+class _DatasetColumn(_Column):
+    """Clips that can be reached one by one."""
+
+    def __init__(self, dataset: Any, audio_column: str, id_column: str | None) -> None:
+        super().__init__(dataset, audio_column, id_column)
+        self.num_sources = len(dataset)
+        ids = [] if id_column is None else list(map(str, dataset[id_column]))
+        check_ids(ids)
+        step = max(1, len(dataset) // NUM_PROBES)
+        probes = (repr(dataset[index]) for index in range(0, len(dataset), step))
+        self.identity = digest_of([self.identity, *ids, *probes])
+
+    def read(self, start: int, stop: int) -> Iterator[Source]:
+        for index in range(start, min(stop, len(self.dataset))):
+            yield self._source(index, self.dataset[index])

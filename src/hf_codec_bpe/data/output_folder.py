@@ -1,0 +1,107 @@
+"""A folder that is being filled: it says how, and files appear in it whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Container, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from ..code_shards import SETTINGS_FILE
+from ..errors import CodesError, CodesFileError, first_line
+
+__all__ = ["appearing", "begin_folder", "sweep", "write_json", "writing"]
+
+
+def begin_folder(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Makes a folder, or checks that what is in it was made with the same settings.
+
+    Raises:
+        CodesError: It was not, or does not say.
+        CodesFileError: It cannot be written.
+    """
+    path = folder / SETTINGS_FILE
+    if path.exists():
+        _check(folder, json.loads(path.read_text(encoding="utf-8")), settings)
+    elif next(folder.rglob("*.npy"), None) or next(folder.rglob("*.parquet"), None):
+        raise CodesError(
+            f"{folder} holds codes, but no {SETTINGS_FILE} that says how they were made: encode to "
+            "another folder."
+        )
+    else:
+        write_json(path, settings)
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Writes a file of JSON."""
+    with appearing(path) as partial, writing(path):
+        partial.write_text(json.dumps(values, indent=4) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """Where to write a file that takes its place, on the disk, when all went well.
+
+    Two runs that write the same file do not meet: each has its own until then.
+
+    Raises:
+        CodesFileError: It cannot take its place.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
+    try:
+        yield partial
+        with writing(path):
+            _sync(partial)
+            partial.replace(path)
+            _sync(path.parent)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def sweep(folder: Path, names: Container[str]) -> None:
+    """Removes what runs that were killed left of files with these names."""
+    for left in folder.glob(".*.partial"):
+        if left.name[1:].rsplit(".", 2)[0] in names:
+            left.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns errors of the file system into ours; reading must stay outside.
+
+    Raises:
+        CodesFileError: Something could not be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CodesFileError(
+            f"{path} cannot be written ({first_line(error)}). What is finished stays: make room or "
+            "choose another folder, and run the same again."
+        ) from error
+
+
+def _sync(path: Path) -> None:
+    """Waits until a file or a folder is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _check(folder: Path, found: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    changed = [key for key in {**found, **settings} if found.get(key) != settings.get(key)]
+    if changed:
+        differences = ", ".join(
+            f"{key} was {found.get(key)!r}, is {settings.get(key)!r}" for key in sorted(changed)
+        )
+        raise CodesError(
+            f"{folder} holds codes that were made with other settings ({differences}): encode to "
+            "another folder, or delete this one."
+        )

@@ -1,0 +1,153 @@
+"""What there is to encode: files, a manifest of files, or a dataset; always in the same order."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from ..errors import AudioError, CodesError
+from .audio_files import EXTENSIONS, AudioFile, find_audio
+
+__all__ = ["Source", "SourceList", "Sources", "check_ids", "digest_of", "open_sources"]
+
+MANIFESTS = (".jsonl", ".csv", ".tsv")
+PATH_COLUMNS = ("path", "audio_filepath")
+
+
+class Source(NamedTuple):
+    """One clip to encode."""
+
+    id: str
+    """Unlike all others."""
+    path: str | None
+    """Where it comes from, for people; `None` for audio without a name."""
+    audio: Any
+    """What `load_audio` takes."""
+
+
+class Sources(Protocol):
+    """Clips in an order that never changes."""
+
+    num_sources: int | None
+    """How many; `None` if nobody can tell."""
+    identity: str
+    """A hash that two runs must have in common, so that one may go on where the other stopped."""
+
+    def read(self, start: int, stop: int) -> Iterator[Source]:
+        """The clips from one place to another, fewer if there are no more."""
+
+
+class SourceList:
+    """Clips that are all known by name.
+
+    Args:
+        sources: The clips.
+
+    Raises:
+        CodesError: Two have the same id.
+    """
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        self.sources = list(sources)
+        check_ids(source.id for source in self.sources)
+        self.num_sources: int | None = len(self.sources)
+        self.identity = digest_of(f"{source.id}\0{source.path}" for source in self.sources)
+
+    def read(self, start: int, stop: int) -> Iterator[Source]:
+        """The clips from one place to another, fewer if there are no more."""
+        return iter(self.sources[start:stop])
+
+
+def open_sources(
+    source: Any,
+    *,
+    extensions: Sequence[str] = EXTENSIONS,
+    audio_filter: str | Sequence[str] | None = None,
+    audio_column: str = "audio",
+    id_column: str | None = None,
+) -> Sources:
+    """Finds out what is to be encoded; for the arguments see `encode_dataset`.
+
+    Raises:
+        AudioNotFoundError: There is nothing.
+        AudioError: A manifest that names no files, or a dataset without such a column.
+        CodesError: Two clips have the same id.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        source = [source]
+    if hasattr(source, "column_names"):  # without importing datasets
+        from .dataset_sources import dataset_sources
+
+        return dataset_sources(source, audio_column, id_column)
+    paths = [Path(path) for path in source]
+    if len(paths) == 1 and paths[0].is_file() and paths[0].suffix.lower() in MANIFESTS:
+        return SourceList(_manifest(paths[0]))
+    files = find_audio(paths, extensions=extensions, audio_filter=audio_filter)
+    return SourceList(map(_of_file, files))
+
+
+def check_ids(ids: Iterable[str]) -> None:
+    """Refuses ids that are not unique.
+
+    Raises:
+        CodesError: Names one that is not.
+    """
+    for id_, count in Counter(ids).most_common(1):
+        if count > 1:
+            raise CodesError(
+                f"{count} clips have the id {id_!r}: rename them, encode them to different "
+                "folders, or name them by a column of unique ids."
+            )
+
+
+def digest_of(names: Iterable[str]) -> str:
+    """A hash of names in their order."""
+    digest = blake2b(digest_size=16)
+    for name in names:
+        digest.update(f"{name}\0\0".encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def _of_file(file: AudioFile) -> Source:
+    return Source(file.relative.as_posix(), str(file.path), str(file.path))
+
+
+def _manifest(path: Path) -> Iterator[Source]:
+    """The clips of a manifest; relative paths are taken from its folder."""
+    for number, row in enumerate(_rows(path), start=1):
+        column = next((name for name in PATH_COLUMNS if row.get(name)), None)
+        if column is None:
+            raise AudioError(
+                f"Entry {number} of {path} names no file: it needs a column "
+                f"{' or '.join(PATH_COLUMNS)}, but has {', '.join(map(str, row))}."
+            )
+        if str(row.get("offset") or "").strip("0."):
+            raise AudioError(
+                f"Entry {number} of {path} has an offset, but only whole files are encoded: cut "
+                "them first."
+            )
+        name = str(row[column])
+        yield Source(str(row.get("id") or name.lstrip("/")), name, str(path.parent / name))
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        if path.suffix.lower() != ".jsonl":
+            yield from csv.DictReader(
+                file, delimiter="\t" if path.suffix.lower() == ".tsv" else ","
+            )
+            return
+        for number, line in enumerate(filter(str.strip, file), start=1):
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise AudioError(f"Entry {number} of {path} is not JSON: {error}") from error
+            if not isinstance(row, dict):
+                raise AudioError(f"Entry {number} of {path} is no JSON object: {line.strip()}")
+            yield row
