@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from hf_codec_bpe import AudioCodec, CodecBPEProcessor, train_tokenizer
 from hf_codec_bpe.codecs import MimiCodec
@@ -16,6 +17,8 @@ from . import tiny
 from .hub import LocalHub, isolation
 
 torch.set_num_threads(1)  # tests run side by side
+settings.register_profile("tests", deadline=None)  # the first call may compile
+settings.load_profile("tests")
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from hf_codec_bpe import CodecBPETokenizer, CodesFolder, demo_repo, load_codec
+from hf_codec_bpe import CodecBPETokenizer, CodesFolder, CodeShards, demo_repo, load_codec
 from hf_codec_bpe.audio import load_audio, save_audio
 from hf_codec_bpe.cli import main
 from hf_codec_bpe.demo import demo_clip
@@ -81,20 +81,19 @@ def test_demo_on_a_file_as_json(shell: Shell, corpus: Path) -> None:
 
 
 def test_encode_train_decode(shell: Shell, corpus: Path) -> None:
-    assert "3 files encoded (6.0 s of audio), 0 there already, 0 failed" in shell("encode", corpus)
-    folder = CodesFolder("codes")
-    names = [str(file) for file in folder.files]
-    assert names == ["codes/a/one_c0.npy", "codes/a/two_c0.npy", "codes/b/three_c0.npy"]
+    report = shell("encode", corpus, "codes")
+    assert "3 clips encoded (6.0 s of audio), 0 shards there already, 0 clips failed" in report
+    folder = CodeShards("codes")
+    assert folder.names == ["a/one_c0", "a/two_c0", "b/three_c0"]
     codec = load_codec(demo_repo() / "codec")
     clip = load_audio(corpus / "b" / "three.ogg", codec.sampling_rate)
     assert np.array_equal(list(folder)[2], codec.encode([clip])[0])
-    assert folder.info is not None
     assert (folder.info.num_codebooks, folder.info.framerate) == (codec.num_codebooks, 50)
 
     size = sum(codec.codebook_sizes)
     report = shell("train", "codes", "--vocab-size", size + 50, "--special-token", "<x>")
     tokenizer = CodecBPETokenizer.from_pretrained("tokenizer")
-    assert f"A tokenizer of {len(tokenizer)} tokens, trained on 3 files" in report
+    assert f"A tokenizer of {len(tokenizer)} tokens, trained on 3 of 3 clips (0.00 of" in report
     assert size + 2 < len(tokenizer) <= size + 50
     assert tokenizer.alphabet.codebook_sizes == codec.codebook_sizes
     clip = next(iter(folder))
@@ -108,50 +107,82 @@ def test_encode_train_decode(shell: Shell, corpus: Path) -> None:
     assert len(samples) == len(expected)
 
 
+def test_training_on_some_of_the_codes(shell: Shell, corpus: Path) -> None:
+    shell("encode", corpus, "codes")
+    size = ["--vocab-size", 5_000]
+    assert "trained on 1 of 3 clips" in shell("train", "codes", *size, "--num-files", 1)
+    assert "trained on 2 of 3 clips" in shell("train", "codes", *size, "--codes-filter", "a/")
+    report = shell("train", "codes", *size, "--max-seconds", 0.5, "--seed", 1)
+    assert "trained on 1 of 3 clips" in report
+    training = CodecBPETokenizer.from_pretrained("tokenizer").init_kwargs["training"]
+    assert training["num_clips"] == 1
+
+
 def test_encoding_goes_on_where_it_stopped(shell: Shell, corpus: Path) -> None:
-    shell("encode", corpus / "a")
+    npy = ["--format", "npy"]
+    shell("encode", corpus / "a", "codes", *npy)
     kept = Path("codes/one_c0.npy").stat().st_mtime_ns
     (corpus / "a" / "four.wav").write_bytes((corpus / "a" / "one.wav").read_bytes())
-    assert "1 files encoded (1.0 s of audio), 2 there already" in shell("encode", corpus / "a")
+    report = shell("encode", corpus / "a", "codes", *npy)
+    assert "1 clips encoded (1.0 s of audio), 2 clips there already" in report
     assert Path("codes/one_c0.npy").stat().st_mtime_ns == kept
-    assert "3 files encoded" in shell("encode", corpus / "a", "--overwrite")
+    assert "3 clips encoded" in shell("encode", corpus / "a", "codes", *npy, "--overwrite")
+
+
+def test_a_job_array(shell: Shell, corpus: Path) -> None:
+    shell("encode", corpus, "whole", "--shard-size", 1)
+    for index in range(2):
+        job = ["--num-shards", 2, "--shard-index", index]
+        report = shell("encode", corpus / "a", corpus / "b", "codes", "--shard-size", 1, *job)
+        assert f"{2 - index} clips encoded" in report
+    codes = zip(CodeShards("whole"), CodeShards("codes"), strict=True)
+    assert all(np.array_equal(a, b) for a, b in codes)
+
+
+def test_codec_info_only(shell: Shell) -> None:
+    shell("encode", "nothing", "codes", "--codec-info-only")
+    assert json.loads(Path("codes/codec_info.json").read_text())["framerate"] == 50
 
 
 def test_a_bad_file_touches_no_other(shell: Shell, corpus: Path) -> None:
-    whole = shell("encode", corpus, "--out", "without")
+    whole = shell("encode", corpus, "without")
     (corpus / "a" / "one-bad.wav").write_text("no audio")
-    error = shell.fails("encode", corpus, "--out", "with")
+    error = shell.fails("encode", corpus, "with")
     assert "one-bad.wav cannot be decoded" in error
-    assert "3 files encoded" in whole
-    with_bad, without = CodesFolder("with"), CodesFolder("without")
-    assert [f.name for f in with_bad.files] == [f.name for f in without.files]
+    assert "3 clips encoded" in whole
+    with_bad, without = CodeShards("with"), CodeShards("without")
+    assert with_bad.names == without.names
     assert all(np.array_equal(a, b) for a, b in zip(with_bad, without, strict=True))
 
 
 def test_two_files_never_become_one(shell: Shell, corpus: Path) -> None:
     save_audio(speech_like(9_000), corpus / "a" / "one.ogg", 16_000)
-    assert "would both become" in shell.fails("encode", corpus)
+    assert "would both become" in shell.fails("encode", corpus, "codes", "--format", "npy")
     assert not Path("codes").exists()
 
 
 def test_a_folder_holds_codes_of_one_making(shell: Shell, corpus: Path) -> None:
-    shell("encode", corpus / "a")
-    error = shell.fails("encode", corpus / "b", "-k", 2)
-    assert "made with other settings (codebook_sizes, num_codebooks)" in error
-    assert "chunk_seconds" in shell.fails("encode", corpus / "b", "--chunk-seconds", 1)
+    npy = ["codes", "--format", "npy"]
+    shell("encode", corpus / "a", *npy)
+    error = shell.fails("encode", corpus / "b", *npy, "-k", 2)
+    assert "made with other settings (codebook_sizes was [" in error
+    assert "num_codebooks was 8, is 2" in error
+    assert "chunk_seconds" in shell.fails("encode", corpus / "b", *npy, "--chunk-seconds", 1)
     Path("codes/encoding.json").unlink()
-    assert "no encoding.json" in shell.fails("encode", corpus / "b")
-    shell("encode", corpus / "b", "--out", "other")
-    info = json.loads(Path("other/codec_info.json").read_text())
-    Path("other/codec_info.json").write_text(json.dumps({**info, "framerate": 12.5}))
-    assert "whose framerate is 12.5" in shell.fails("decode", "other")
+    assert "no encoding.json" in shell.fails("encode", corpus / "b", *npy)
+    shell("encode", corpus / "b", "other", "--format", "npy")
+    shell("encode", corpus / "b", "shards")
+    for path, key in (("other/codec_info.json", "framerate"), ("shards/codec.json", "frame_rate")):
+        info = json.loads(Path(path).read_text())
+        Path(path).write_text(json.dumps({**info, key: 12.5}))
+        assert "whose framerate is 12.5" in shell.fails("decode", Path(path).parent)
 
 
 def test_encode_options(shell: Shell, tmp_path: Path) -> None:
     stereo = np.stack([speech_like(8_000, 1), speech_like(8_000, 2)])
     save_audio(stereo, tmp_path / "in" / "clip.wav", 16_000)
     options = ["--stereo", "--chunk-seconds", 0.2, "--context-seconds", 0.4, "-k", 2]
-    shell("encode", tmp_path / "in", *options)
+    shell("encode", tmp_path / "in", "codes", "--format", "npy", *options)
     codec = load_codec(demo_repo() / "codec", num_codebooks=2)
     channels = [
         load_audio(c, 16_000, source_rate=16_000)
@@ -161,12 +192,12 @@ def test_encode_options(shell: Shell, tmp_path: Path) -> None:
     folder = CodesFolder("codes")
     assert [file.name for file in folder.files] == ["clip_c0.npy", "clip_c1.npy"]
     assert all(np.array_equal(a, b) for a, b in zip(folder, expected, strict=True))
-    assert "no audio" in shell.fails("encode", tmp_path / "in", "--audio-filter", "nowhere")
-    assert "no audio" in shell.fails("encode", tmp_path / "in", "--extension", ".mp3")
+    assert "no audio" in shell.fails("encode", tmp_path / "in", "x", "--audio-filter", "nowhere")
+    assert "no audio" in shell.fails("encode", tmp_path / "in", "x", "--extension", ".mp3")
 
 
 def test_bad_numbers_are_refused(shell: Shell, corpus: Path) -> None:
-    shell("encode", corpus)
+    shell("encode", corpus, "codes")
     assert "0x4E00" in shell.fails("train", "codes", "--unicode-offset", "zzz")
     for option, value in (("--num-files", -1), ("-k", 0), ("--frame-rate", 0)):
         code, _, err = run(shell.patch, shell.capture, "train", "codes", option, value)
@@ -208,10 +239,13 @@ def test_presets(shell: Shell) -> None:
     [
         (["demo", "missing.wav"], "There is no audio file at missing.wav"),
         (["demo", "-p", "nowhere"], "nowhere"),
-        (["encode", "missing.wav"], "There is no audio file or folder at missing.wav"),
+        (["encode", "missing.wav", "codes"], "There is no audio file or folder at missing.wav"),
         (["train", "missing"], "There are no codes in missing"),
         (["decode", "missing"], "There are no codes in missing"),
-        (["encode", "--device", "banana", str(demo_clip())], "device='banana' cannot be used"),
+        (
+            ["encode", "--device", "banana", str(demo_clip()), "codes"],
+            "device='banana' cannot be used",
+        ),
     ],
 )
 def test_errors_are_one_sentence(shell: Shell, arguments: list[str], message: str) -> None:

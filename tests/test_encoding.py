@@ -12,11 +12,9 @@ from codec_bpe.tools.audio_encoder import AudioEncoder
 from codec_bpe.tools.codec_utils import CodecTypes
 from transformers import BatchFeature
 
-from hf_codec_bpe import CodesFolder
+from hf_codec_bpe import CodesFolder, encode_dataset
 from hf_codec_bpe.audio import save_audio
 from hf_codec_bpe.codecs import DacCodec, EncodecCodec
-from hf_codec_bpe.data.audio_files import find_audio
-from hf_codec_bpe.data.encoding import encode_files
 
 from . import tiny
 
@@ -45,7 +43,13 @@ def corpus(tmp_path: Path, family: str) -> Path:
 
 
 def codec_bpes(
-    family: str, corpus: Path, out: Path, chunk: float, context: float, stereo: bool
+    family: str,
+    corpus: Path,
+    out: Path,
+    chunk: float,
+    context: float,
+    stereo: bool,
+    file_per_chunk: bool = False,
 ) -> AudioEncoder:
     """codec-bpe, one clip at a time, around a model that is here already."""
     codec = CODECS[family]
@@ -54,7 +58,7 @@ def codec_bpes(
     encoder.device, encoder.batch_size = torch.device("cpu"), 1
     encoder.chunk_size_secs, encoder.context_secs = chunk, context
     encoder.bandwidth, encoder.n_quantizers = 1.2, codec.num_codebooks
-    encoder.stereo, encoder.file_per_chunk = stereo, False
+    encoder.stereo, encoder.file_per_chunk = stereo, file_per_chunk
     encoder.model = codec.model
 
     def processor(**call: object) -> BatchFeature:
@@ -75,33 +79,43 @@ def codec_bpes(
     ("chunk", "context"), [(30.0, 0.0), (0.5, 0.0), (0.08, 0.4), (0.24, 0.48), (0.333, 0.0)]
 )
 @pytest.mark.parametrize("stereo", [False, True])
+@pytest.mark.parametrize("file_per_chunk", [False, True])
 def test_the_codes_are_codec_bpes(
-    family: str, corpus: Path, tmp_path: Path, chunk: float, context: float, stereo: bool
+    family: str,
+    corpus: Path,
+    tmp_path: Path,
+    chunk: float,
+    context: float,
+    stereo: bool,
+    file_per_chunk: bool,
 ) -> None:
     if context:
         # codec-bpe guesses the samples per frame from the window, and so loses the last frame of
         # an EnCodec window that is not of whole frames.
         corpus = corpus / "whole"
-    codec_bpes(family, corpus, tmp_path / "theirs", chunk, context, stereo)
-    results = encode_files(
-        CODECS[family],
-        find_audio([corpus]),
+    codec_bpes(family, corpus, tmp_path / "theirs", chunk, context, stereo, file_per_chunk)
+    summary = encode_dataset(
+        corpus,
         tmp_path / "ours",
+        CODECS[family],
+        format="npy",
         per_channel=stereo,
         chunk_seconds=chunk,
         context_seconds=context,
+        file_per_chunk=file_per_chunk,
     )
-    assert all(result.error is None for result in results)
+    assert not summary.errors
     theirs, ours = CodesFolder(tmp_path / "theirs"), CodesFolder(tmp_path / "ours")
     names = [file.relative_to(ours.path) for file in ours.files]
     assert names == [file.relative_to(theirs.path) for file in theirs.files]
-    assert len(names) == (3 if context else 6) * (2 if stereo else 1)
+    if not file_per_chunk:
+        assert len(names) == (3 if context else 6) * (2 if stereo else 1)
     for name, a, b in zip(names, ours, theirs, strict=True):
         assert np.array_equal(a, b), name
 
 
 def test_the_info_is_codec_bpes(family: str, corpus: Path, tmp_path: Path) -> None:
     encoder = codec_bpes(family, corpus, tmp_path / "theirs", 30.0, 0.0, False)
-    list(encode_files(CODECS[family], find_audio([corpus]), tmp_path / "ours"))
+    encode_dataset(corpus, tmp_path / "ours", CODECS[family], format="npy")
     ours = get_codec_info(str(tmp_path / "ours"))
     assert ours == {**encoder.get_codec_info(), "codec_model": family}

@@ -28,12 +28,16 @@ from hf_codec_bpe import (
     extend_tokenizer,
     load_codec,
 )
+from hf_codec_bpe.audio import save_audio
+from hf_codec_bpe.cli.app import app
 from hf_codec_bpe.errors import (
+    BuildError,
     CodecMismatchError,
     CodecNotFoundError,
     ProcessorNotFoundError,
     PushError,
 )
+from hf_codec_bpe.hub import building
 
 from . import bases, tiny
 from .hub import isolation
@@ -146,7 +150,7 @@ def test_options_are_honoured(hub: LocalHub, processor: CodecBPEProcessor) -> No
     assert set(api.list_repo_files(NAME, revision="next")) == main
     assert len(api.list_repo_commits(NAME)) < len(api.list_repo_commits(NAME, revision="next"))
 
-    done = processor.push_to_hub(NAME, create_pr=True, commit_message="A suggestion")
+    done = processor.push_to_hub(NAME, create_pr=True, tags=["suggested"])
     assert done.pr_url is not None
     assert api.get_discussion_details(NAME, done.pr_num).is_pull_request
     with pytest.raises(PushError, match="token"):
@@ -310,3 +314,61 @@ def test_access_is_passed_on_to_the_codec(
     assert ids_of(loaded, clip) == ids_of(processor, clip)
     assert (tmp_path / "cache" / "models--user--private").is_dir()
     assert not list(isolation.HOME.rglob("model.safetensors"))
+
+
+# Commands.
+
+
+def command(*arguments: object) -> None:
+    app([str(argument) for argument in arguments], standalone_mode=False)
+
+
+def test_a_folder_is_pushed(
+    processor: CodecBPEProcessor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    processor.save_pretrained(tmp_path / "folder")
+    save_audio(tiny.speech_like(24_000), tmp_path / "held_out.wav", RATE)
+    held_out = ["--held-out", tmp_path / "held_out.wav", "--held-out-name", "one clip"]
+    command("push", tmp_path / "folder", NAME, *held_out, "--private", "--json")
+    commit = json.loads(capsys.readouterr().out)["commit"]
+    info = HfApi().model_info(NAME)
+    assert (info.sha, info.private) == (commit, True)
+    assert "one clip: 1 clips, 1.0 s" in Path(hf_hub_download(NAME, "README.md")).read_text()
+    assert not (tmp_path / "folder" / "README.md").exists()
+    with pytest.raises(PushError, match="neither a processor nor a tokenizer"):
+        command("push", tmp_path, NAME)
+
+
+def test_a_build_goes_on_where_it_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(4):
+        save_audio(tiny.speech_like(16_000, seed), tmp_path / "audio" / f"{seed}.wav", 16_000)
+    arguments = ["build", "demo", "--audio", tmp_path / "audio", "--out", tmp_path / "out"]
+    arguments += ["--vocab-size", "1600"]
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("broken off")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(building, "train_tokenizer", broken)
+        with pytest.raises(RuntimeError, match="broken off"):
+            command(*arguments)
+    assert not (tmp_path / "out" / "processor").exists()
+    command(*arguments, "--push", NAME)
+    built = AutoProcessor.from_pretrained(tmp_path / "out" / "processor")
+    assert AutoProcessor.from_pretrained(NAME).tokenizer.get_vocab() == built.tokenizer.get_vocab()
+    report = json.loads((tmp_path / "out" / "report" / "report.json").read_text())
+    card = Path(hf_hub_download(NAME, "README.md")).read_text()
+    assert f"{report['compression']:.3f} codes per token" in card
+    assert report["name"] == "0.wav"
+
+    with monkeypatch.context() as patch:  # all is done: nothing is trained or measured again
+        patch.setattr(building, "train_tokenizer", broken)
+        patch.setattr(building, "audio_report", broken)
+        command(*arguments)
+    assert "codes per token on held-out audio" in capsys.readouterr().out
+    with pytest.raises(BuildError, match="another recipe"):
+        command(*arguments[:-1], "1700")
+    with pytest.raises(BuildError, match="not enough"):
+        command("build", "demo", "--audio", tmp_path / "audio" / "0.wav", "--out", "other")

@@ -9,7 +9,20 @@ import typer
 
 from .. import __version__
 from ..errors import CodecBPEError
-from . import convert, decode, demo, encode, extend, pack, presets, push, stats, train
+from . import (
+    build,
+    convert,
+    decode,
+    demo,
+    encode,
+    extend,
+    pack,
+    presets,
+    push,
+    report,
+    stats,
+    train,
+)
 
 __all__ = ["app", "main"]
 
@@ -28,6 +41,8 @@ app.command()(train.train)
 app.command()(extend.extend)
 app.command()(pack.pack)
 app.command()(stats.stats)
+app.command()(report.report)
+app.command()(build.build)
 app.command()(push.push)
 app.command()(presets.presets)
 app.command()(convert.convert)

@@ -1,0 +1,87 @@
+"""`hf-codec-bpe build`: a codec and a folder of audio to a processor, in one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Device, open_codec
+
+if TYPE_CHECKING:
+    from ..presets import Recipe
+
+__all__ = ["build"]
+
+
+def build(
+    preset: Annotated[
+        str, typer.Argument(help="A preset, a Hub id or a folder; 'demo' for the bundled codec.")
+    ],
+    audio: Annotated[
+        list[Path], typer.Option(help="The corpus: a file or a folder. Repeat it for more.")
+    ],
+    out: Annotated[Path, typer.Option(help="The folder for codes, processor and report.")],
+    held_out: Annotated[
+        list[Path] | None,
+        typer.Option(help="Audio to measure with; by default every 20th file of the corpus."),
+    ] = None,
+    num_codebooks: Annotated[
+        int | None, typer.Option("--num-codebooks", "-k", help="By default the preset's.", min=1)
+    ] = None,
+    vocab_size: Annotated[
+        int | None, typer.Option(help="How many tokens; by default the preset's.")
+    ] = None,
+    max_token_codebook_ngrams: Annotated[
+        int | None, typer.Option(help="The most frames in a token; likewise.", min=0)
+    ] = None,
+    chunk_seconds: Annotated[
+        float, typer.Option(help="Encode in chunks of this length; 0: do not cut.", min=0)
+    ] = 30.0,
+    push: Annotated[str | None, typer.Option(help="Publish as user/name when all is done.")] = None,
+    private: Annotated[bool, typer.Option("--private", help="Make a new one private.")] = False,
+    device: Device = "cpu",
+) -> None:
+    """Encode a corpus, train a tokenizer, measure it, and publish the processor.
+
+    Run it again to go on where it stopped: every step that is whole stays.
+    """
+    from ..hub.building import Build
+    from ..hub.pushing import card_for, draw, push_folder
+
+    recipe = _recipe(preset, num_codebooks, vocab_size, max_token_codebook_ngrams)
+    codec = open_codec(preset, recipe.num_codebooks or None, device)
+    making = Build(
+        codec, recipe, audio, out, held_out=held_out or (), chunk_seconds=chunk_seconds or None
+    )
+    processor, report = making.run()
+    typer.echo(
+        f"{making.folder}: {report.tokens_per_second:.2f} tokens per second, "
+        f"{report.compression:.3f} codes per token on held-out audio."
+    )
+    if push:
+        commit = push_folder(
+            making.folder,
+            push,
+            card=card_for(processor, push, report=report),
+            extra=draw(report),
+            private=private or None,
+        )
+        typer.echo(str(commit.commit_url))
+
+
+def _recipe(
+    name: str, num_codebooks: int | None, vocab_size: int | None, ngrams: int | None
+) -> Recipe:
+    """The preset's recipe with what the options say; for other codecs, a plain one."""
+    from ..presets import Recipe, find_preset
+
+    preset = find_preset(name)
+    known = preset.tokenizer if preset else Recipe(0, 30_000, 2, "the defaults")
+    return Recipe(
+        num_codebooks or known.num_codebooks,
+        vocab_size or known.vocab_size,
+        known.max_token_codebook_ngrams if ngrams is None else ngrams,
+        known.reason,
+    )

@@ -1,0 +1,59 @@
+"""`hf-codec-bpe report`: what a processor's tokenizer achieves on held-out audio."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import hide_loading_bars
+
+__all__ = ["report"]
+
+
+def report(
+    processor: Annotated[
+        str, typer.Argument(help="A processor: a Hub id or a folder; 'demo' for the bundled one.")
+    ],
+    audio: Annotated[
+        list[Path], typer.Argument(help="Held-out audio: files and folders.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="The folder for the page, its pictures and JSON.")],
+    name: Annotated[
+        str | None, typer.Option(help="What the held-out audio is; by default its path.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where the codec runs: cpu, cuda...")] = "cpu",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Measure a tokenizer on held-out audio, and draw its tokens.
+
+    Writes report.html, report.json and pictures: token lengths, frequencies by rank, and the tokens
+    of the first clip over its spectrogram.
+    """
+    from tqdm import tqdm
+
+    from ..data.audio_files import find_audio
+    from ..demo import demo_repo
+    from ..evaluation.clip_tokens import clip_tokens
+    from ..evaluation.compression import audio_report
+    from ..evaluation.pages import write_report
+    from ..evaluation.plots import require_matplotlib
+    from ..processing_codec_bpe import CodecBPEProcessor
+
+    require_matplotlib()
+    hide_loading_bars()
+    place = demo_repo() if processor == "demo" else processor
+    loaded = CodecBPEProcessor.from_pretrained(place).to(device)
+    files = [file.path for file in find_audio(audio)]
+    title = name or ", ".join(map(str, audio))
+    found = audio_report(loaded, tqdm(files, unit="clip", desc="Measuring"), name=title)
+    page = write_report(out, found, clip_tokens(loaded, files[0]))
+    if as_json:
+        typer.echo(json.dumps(found.to_dict()))
+    else:
+        typer.echo(
+            f"{found.tokens_per_second:.2f} tokens per second, {found.compression:.3f} codes per "
+            f"token, {found.coverage:.1%} of the vocabulary used: {page}"
+        )

@@ -1,0 +1,165 @@
+"""`build`: from a codec's name and a folder of audio to a published processor, step by step.
+
+    OUT/build.json    what is being built, and of what
+    OUT/codes/        the corpus as codes, see `encode_dataset`
+    OUT/processor/    the repository: tokenizer, processor, codec or its pin
+    OUT/report/       what was measured on held-out audio
+
+Every step that is whole is left as it is, so that a build that was broken off goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from ..code_shards import CodeShards
+from ..data.audio_files import find_audio
+from ..data.encode_dataset import encode_dataset
+from ..errors import BuildError
+from ..evaluation.compression import audio_report
+from ..evaluation.plots import is_matplotlib_available
+from ..evaluation.report import CompressionReport
+from ..processing_codec_bpe import CodecBPEProcessor
+from ..training import train_tokenizer
+
+if TYPE_CHECKING:
+    from ..codecs import AudioCodec
+    from ..presets import Recipe
+
+__all__ = ["Build"]
+
+_HELD_OUT_EVERY = 20
+"""Of the corpus, every so manyth file is held out unless other audio is given."""
+
+
+class Build:
+    """A processor in the making.
+
+    Args:
+        codec: The codec, with the codebooks to use.
+        recipe: The tokenizer to train.
+        audio: Files and folders.
+        out: The folder that all of it goes to.
+        held_out: Audio to measure with; by default every 20th file, at least one, is not trained
+            on.
+        chunk_seconds: Encode in chunks of this length, in the corpus and later on.
+
+    Raises:
+        BuildError: The folder holds another build, or there is nothing to hold out.
+        AudioNotFoundError: No audio.
+    """
+
+    def __init__(
+        self,
+        codec: AudioCodec,
+        recipe: Recipe,
+        audio: Sequence[str | os.PathLike[str]],
+        out: str | os.PathLike[str],
+        *,
+        held_out: Sequence[str | os.PathLike[str]] = (),
+        chunk_seconds: float | None = 30.0,
+    ) -> None:
+        self.codec = codec
+        self.recipe = recipe
+        self.out = Path(out)
+        self.chunk_seconds = chunk_seconds
+        files = [file.path for file in find_audio(audio)]
+        self.held_out = (
+            [file.path for file in find_audio(held_out)] if held_out else files[::_HELD_OUT_EVERY]
+        )
+        self.training = [file for file in files if file not in set(self.held_out)]
+        if not self.training:
+            raise BuildError(
+                f"{len(files)} file(s) of audio are not enough to train on some and measure with "
+                "others: add more, or pass other audio as held_out."
+            )
+        self._begin()
+
+    def run(self) -> tuple[CodecBPEProcessor, CompressionReport]:
+        """Does what is not done yet.
+
+        Raises:
+            CodesError: See `encode_dataset`; other steps have errors of their own.
+        """
+        encode_dataset(
+            self.training, self.out / "codes", self.codec, chunk_seconds=self.chunk_seconds
+        )
+        if not self.folder.exists():
+            self._assemble()
+        processor = CodecBPEProcessor.from_pretrained(self.folder)
+        return processor, self._report(processor)
+
+    @property
+    def folder(self) -> Path:
+        """The repository that is made."""
+        return self.out / "processor"
+
+    def _begin(self) -> None:
+        path = self.out / "build.json"
+        plan = {
+            "codec": self.codec.pin.to_dict(),
+            "recipe": vars(self.recipe),
+            "chunk_seconds": self.chunk_seconds,
+            "training": [str(file.resolve()) for file in self.training],
+            "held_out": [str(file.resolve()) for file in self.held_out],
+        }
+        if not path.exists():
+            self.out.mkdir(parents=True, exist_ok=True)
+            _write(path, plan)
+        there = json.loads(path.read_text(encoding="utf-8"))
+        different = [key for key in plan if there.get(key) != plan[key]]
+        if different:
+            raise BuildError(
+                f"{self.out} holds a build with another {' and '.join(different)}: choose another "
+                "folder, or delete this one."
+            )
+
+    def _assemble(self) -> None:
+        codes = CodeShards(self.out / "codes")
+        frames = None if self.chunk_seconds is None else self.chunk_seconds * self.codec.frame_rate
+        tokenizer = train_tokenizer(
+            codes,
+            codebook_sizes=self.codec.codebook_sizes,
+            vocab_size=self.recipe.vocab_size,
+            max_token_codebook_ngrams=self.recipe.max_token_codebook_ngrams,
+            chunk_frames=None if frames is None else round(frames),
+            show_progress=True,
+        )
+        processor = CodecBPEProcessor.from_codec(
+            self.codec, tokenizer, chunk_seconds=self.chunk_seconds
+        )
+        with TemporaryDirectory(dir=self.out, prefix=".processor-") as name:
+            processor.save_pretrained(Path(name, "processor"))
+            Path(name, "processor").rename(self.folder)
+
+    def _report(self, processor: CodecBPEProcessor) -> CompressionReport:
+        path = self.out / "report" / "report.json"
+        if path.exists():
+            return CompressionReport.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        report = audio_report(processor, self.held_out, name=_name(self.held_out))
+        if is_matplotlib_available():
+            from ..evaluation.clip_tokens import clip_tokens
+            from ..evaluation.pages import write_report
+
+            write_report(path.parent, report, clip_tokens(processor, self.held_out[0]))
+        else:
+            path.parent.mkdir(exist_ok=True)
+            _write(path, report.to_dict())
+        return report
+
+
+def _name(files: Sequence[Path]) -> str:
+    """What readers of a card may know of the held-out set: no paths of this machine."""
+    names = ", ".join(file.name for file in files[:3])
+    return names if len(files) <= 3 else f"{names} and {len(files) - 3} more files"
+
+
+def _write(path: Path, values: Any) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    part.replace(path)
