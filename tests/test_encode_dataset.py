@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import resource
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -519,3 +522,37 @@ def test_ids_tell_clips_apart() -> None:
     with pytest.raises(CodesError, match="the id 'b'"):
         sources.check_ids(["a", "b", "c", "b"])
     sources.check_ids([])
+
+
+MEMORY = """
+import resource, sys
+import numpy as np, torch
+from hf_codec_bpe import encode_dataset
+from hf_codec_bpe.audio import save_audio
+from hf_codec_bpe.codecs import DacCodec
+from tests import tiny
+
+torch.set_num_threads(1)
+codec = DacCodec(tiny.dac(encoder_hidden_size=1), num_codebooks=1)
+minute = (np.sin(np.arange(60 * 44_100) / 20) * 0.3).astype(np.float32)
+save_audio(minute, "warm.flac", 44_100)
+encode_dataset("warm.flac", "warm", codec, show_progress=False)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+summary = encode_dataset(sys.argv[1], "out", codec, show_progress=False)
+assert summary.seconds == 1200
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_memory_does_not_grow_with_a_file(tmp_path: Path) -> None:
+    minute = (np.sin(np.arange(60 * 44_100) / 20) * 9_000).astype(np.int16)
+    with soundfile.SoundFile(tmp_path / "long.flac", "w", 44_100, 1) as file:
+        for _ in range(20):
+            file.write(minute)
+    command = [sys.executable, "-c", MEMORY, str(tmp_path / "long.flac")]
+    root = Path(__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    # The clip is 212 MB at the file's rate and 77 MB at the codec's.
+    assert int(done.stdout) / 1024 < 60

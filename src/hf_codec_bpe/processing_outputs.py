@@ -104,8 +104,8 @@ def _own(vocabulary: CodecVocabulary, sequence: Sequence[int], errors: str) -> S
     if errors == "strict":
         raise TokenizerError(
             f"Token {found[0]} is a piece of a code character or another codec's audio, which no "
-            "text or audio of this codec is written with: pass errors='drop', or generate with "
-            "AudioGrammarLogitsProcessor."
+            "text or audio of this codec is written with: pass errors='drop', or decode it with "
+            "that codec's processor."
         )
     logger.warning("Dropped %d tokens that are neither text nor whole codes.", len(found))
     return [i for i in sequence if i not in foreign]
