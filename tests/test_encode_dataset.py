@@ -425,6 +425,7 @@ def test_overwriting(corpus: Path) -> None:
 def test_options_that_cannot_be(corpus: Path, options: dict[str, Any]) -> None:
     with pytest.raises((CodesError, CodecError), match=r"pass|seconds|job"):
         encode(corpus, "out", **options)
+    assert not Path("out").exists()
 
 
 def test_progress_tells_speed_and_time_left(

@@ -15,16 +15,15 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .codes_folder import CodecInfo, CodesFolder, sample
+from .codes_folder import CodecInfo, CodesFolder, file_name, sample
 from .errors import CodesError, first_line
 
 __all__ = [
@@ -33,7 +32,6 @@ __all__ = [
     "CodeShards",
     "encoding_errors",
     "errors_path",
-    "file_name",
     "info_of",
     "open_codes",
     "shard_path",
@@ -45,7 +43,6 @@ Codes = npt.NDArray[np.integer[Any]]
 
 PIN_FILE = "codec.json"
 SETTINGS_FILE = "encoding.json"
-_ENDING = re.compile(r"\.(?=\w*[A-Za-z])\w{2,5}$")
 BATCH_ROWS = 64
 """Clips that are read at once."""
 _ROW = np.dtype([("shard", np.int32), ("row", np.int32), ("seconds", np.float64)])
@@ -66,25 +63,6 @@ def encoding_errors(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
     files = sorted(Path(folder).glob("errors/train-*.jsonl"))
     lines = (line for file in files for line in file.read_text(encoding="utf-8").splitlines())
     return [json.loads(line) for line in lines]
-
-
-def file_name(id_: str) -> str:
-    """What to call a clip's file: its id without the ending of an audio file.
-
-    Raises:
-        CodesError: It leads out of the folder that the file shall be in.
-
-    Example:
-        >>> file_name("a/b.wav"), file_name("take.2")
-        ('a/b', 'take.2')
-    """
-    path = PurePosixPath(id_)
-    if path.is_absolute() or ".." in path.parts:
-        raise CodesError(
-            f"The id {id_!r} leads out of the folder, but files are named by ids: give such clips "
-            "others, as in the column id of a manifest."
-        )
-    return _ENDING.sub("", str(path))
 
 
 class CodeShards:

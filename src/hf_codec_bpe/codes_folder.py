@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,12 @@ import numpy.typing as npt
 
 from .errors import CodesError
 
-__all__ = ["CodecInfo", "CodesFolder", "sample", "save_codes"]
+__all__ = ["CodecInfo", "CodesFolder", "file_name", "sample", "save_codes"]
 
 Codes = npt.NDArray[np.integer[Any]]
 
 INFO_FILE = "codec_info.json"
+_ENDING = re.compile(r"\.(?=\w*[A-Za-z])\w{2,5}$")
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,25 @@ def sample(seconds: npt.ArrayLike, max_seconds: float, seed: int) -> list[int]:
     order = np.random.default_rng(seed).permutation(len(lengths))
     before = np.cumsum(lengths[order]) - lengths[order]
     return sorted(order[before < max_seconds].tolist())
+
+
+def file_name(id_: str) -> str:
+    """What to call a clip's file: its id without the ending of an audio file.
+
+    Raises:
+        CodesError: It leads out of the folder that the file shall be in.
+
+    Example:
+        >>> file_name("a/b.wav"), file_name("take.2")
+        ('a/b', 'take.2')
+    """
+    path = PurePosixPath(id_)
+    if path.is_absolute() or ".." in path.parts:
+        raise CodesError(
+            f"The id {id_!r} leads out of the folder, but files are named by ids: give such clips "
+            "others, as in the column id of a manifest."
+        )
+    return _ENDING.sub("", str(path))
 
 
 def save_codes(path: str | os.PathLike[str], codes: Codes) -> None:

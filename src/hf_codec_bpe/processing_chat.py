@@ -15,10 +15,10 @@ from .errors import ProcessorError
 
 __all__ = [
     "Span",
+    "as_batch",
     "as_templates_read",
     "assistant_spans",
     "audio_clips",
-    "checked_messages",
     "moved_spans",
 ]
 
@@ -26,25 +26,33 @@ Span = tuple[int, int]
 """The first character of a stretch of text, and the one behind it."""
 
 
-def checked_messages(conversation: Any) -> Any:
-    """A conversation, or a batch of them, with contents that are text or lists of parts.
+def as_batch(conversation: Any) -> tuple[list[list[dict[str, Any]]], bool]:
+    """Conversations as lists of messages, and whether there was more than one to begin with.
+
+    Keys whose value is `None` are left out: many templates would print it.
 
     Raises:
-        ProcessorError: Anything else, or nothing.
+        ProcessorError: Nothing, or what is no message.
     """
-    if isinstance(conversation, (list, tuple)) and conversation:
-        return [checked_messages(each) for each in conversation]
-    if not isinstance(conversation, Mapping):
+    if not (isinstance(conversation, (list, tuple)) and conversation):
         raise ProcessorError(
-            f"{conversation!r} is no message: pass a list of messages such as {{'role': 'user', "
-            "'content': ...}."
+            f"{conversation!r} is no conversation: pass a list of messages such as {{'role': "
+            "'user', 'content': ...}."
         )
-    content = conversation.get("content")
+    is_batched = isinstance(conversation[0], (list, tuple))
+    batch = conversation if is_batched else [conversation]
+    return [[_checked(message) for message in chat] for chat in batch], is_batched
+
+
+def _checked(message: Any) -> dict[str, Any]:
+    if not isinstance(message, Mapping):
+        raise ProcessorError(f"{message!r} is no message: pass {{'role': ..., 'content': ...}}.")
+    content = message.get("content")
     if not (content is None or isinstance(content, (str, list, tuple))):
         raise ProcessorError(
             f"A message's content is a {type(content).__name__}: pass text, or a list of parts."
         )
-    return conversation
+    return {key: value for key, value in message.items() if value is not None}
 
 
 def as_templates_read(

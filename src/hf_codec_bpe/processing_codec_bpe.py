@@ -26,10 +26,10 @@ from .codecs.pin import CodecPin
 from .errors import CodecMismatchError, ProcessorError, TokenizerError, first_line
 from .processing_chat import (
     Span,
+    as_batch,
     as_templates_read,
     assistant_spans,
     audio_clips,
-    checked_messages,
     moved_spans,
 )
 from .processing_features import Labels, tokenized
@@ -307,7 +307,7 @@ class CodecBPEProcessor(CodecProcessorMixin):
         options = CallOptions.of({**(processor_kwargs or {}), **flat})
         options.text.setdefault("add_special_tokens", False)  # the template writes them
         template = self._template(chat_template, kwargs.get("tools"))
-        conversations, is_batched = self._normalize_conversations(checked_messages(conversation))
+        conversations, is_batched = as_batch(conversation)
         variables = {**self.tokenizer.special_tokens_map, **kwargs}
         readable = as_templates_read(conversations, template, self.audio_token, variables)
         prompts = super().apply_chat_template(readable, template, tokenize=False, **kwargs)
@@ -405,9 +405,12 @@ class CodecBPEProcessor(CodecProcessorMixin):
 
     def _template(self, name_or_template: str | None, tools: Any) -> str:
         """The template asked for, or the processor's own, or its tokenizer's."""
-        if self.chat_template is not None:
-            return str(self._resolve_chat_template(name_or_template))
-        if name_or_template is None and self.tokenizer.chat_template is None:
+        own = self.chat_template
+        if isinstance(own, dict) and (name_or_template or "default") in own:
+            return str(own[name_or_template or "default"])
+        if isinstance(own, str) or (own and name_or_template):
+            return name_or_template or str(own)
+        if name_or_template is None and not self.tokenizer.chat_template:
             raise ProcessorError(
                 "Neither the processor nor its tokenizer has a chat template: pass chat_template=."
             )

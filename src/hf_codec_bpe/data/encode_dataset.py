@@ -122,15 +122,16 @@ def encode_dataset(
         ```
     """
     _check(format, file_per_chunk, shard_size, num_shards, shard_index)
+    options = EncodingOptions(
+        per_channel, batch_size, chunk_seconds, context_seconds, sampling_rate
+    )
+    options.check(codec)
     sources = open_sources(
         source,
         extensions=extensions,
         audio_filter=audio_filter,
         audio_column=audio_column,
         id_column=id_column,
-    )
-    options = EncodingOptions(
-        per_channel, batch_size, chunk_seconds, context_seconds, sampling_rate
     )
     plan = ShardPlan(sources, shard_size, num_shards, shard_index)
     common: dict[str, Any] = {"overwrite": overwrite, "show_progress": show_progress}

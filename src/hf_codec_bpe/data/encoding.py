@@ -10,9 +10,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..code_shards import SETTINGS_FILE, errors_path, file_name
+from ..code_shards import SETTINGS_FILE, errors_path
 from ..codecs.encoding import window_samples
-from ..codes_folder import CodecInfo, save_codes
+from ..codes_folder import CodecInfo, file_name, save_codes
 from ..errors import CodecError, CodesError
 from .encoding_progress import Progress
 from .output_folder import begin_folder, sweep, writing

@@ -43,6 +43,16 @@ class EncodingOptions:
     sampling_rate: int | None = None
     """Of bare arrays."""
 
+    def check(self, codec: AudioCodec) -> None:
+        """Refuses what cannot be.
+
+        Raises:
+            CodecError: No batch, or chunks that this codec cannot have.
+        """
+        if self.batch_size < 1:
+            raise CodecError(f"batch_size={self.batch_size} is not possible: pass 1 or more.")
+        window_samples(codec, self.chunk_seconds, self.context_seconds)
+
     @property
     def settings(self) -> dict[str, Any]:
         """Those that change codes."""
@@ -90,12 +100,7 @@ def encode_groups(
     Yields:
         The number, and what became of each source in order; to be gone through to its end before
         the next.
-
-    Raises:
-        CodecError: Options that the codec does not know.
     """
-    if options.batch_size < 1:
-        raise CodecError(f"batch_size={options.batch_size} is not possible: pass 1 or more.")
     chunk, context = window_samples(codec, options.chunk_seconds, options.context_seconds)
     limit = SECONDS_AHEAD * codec.sampling_rate
     read = partial(_read, codec=codec, options=options, chunk=chunk, context=context)
