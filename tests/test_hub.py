@@ -329,10 +329,12 @@ def test_a_folder_is_pushed(
     processor.save_pretrained(tmp_path / "folder")
     save_audio(tiny.speech_like(24_000), tmp_path / "held_out.wav", RATE)
     held_out = ["--held-out", tmp_path / "held_out.wav", "--held-out-name", "one clip"]
-    command("push", tmp_path / "folder", NAME, *held_out, "--private", "--json")
+    options = ["--private", "--json", "--dataset", "someone/speech"]
+    command("push", tmp_path / "folder", NAME, *held_out, *options)
     commit = json.loads(capsys.readouterr().out)["commit"]
     info = HfApi().model_info(NAME)
     assert (info.sha, info.private) == (commit, True)
+    assert info.card_data.datasets == ["someone/speech"]
     assert "one clip: 1 clips, 1.0 s" in Path(hf_hub_download(NAME, "README.md")).read_text()
     assert not (tmp_path / "folder" / "README.md").exists()
     with pytest.raises(PushError, match="neither a processor nor a tokenizer"):

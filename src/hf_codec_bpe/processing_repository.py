@@ -146,6 +146,7 @@ class CodecProcessorMixin(ProcessorMixin):
         revision: str | None = None,
         create_pr: bool = False,
         tags: Sequence[str] | None = None,
+        datasets: Sequence[str] = (),
     ) -> CommitInfo:
         """Publishes the processor, with its codec where no other repository has it, and a card.
 
@@ -159,6 +160,7 @@ class CodecProcessorMixin(ProcessorMixin):
             revision: The branch, made if it is not there; by default `main`.
             create_pr: Open a pull request instead of committing.
             tags: More tags for the card.
+            datasets: Hub ids of the datasets that the tokenizer was trained on, for the card.
 
         Returns:
             The commit, with its `oid`, to load this `revision` by, and its `pr_url`.
@@ -180,6 +182,7 @@ class CodecProcessorMixin(ProcessorMixin):
             revision=revision,
             create_pr=create_pr,
             tags=tags,
+            datasets=datasets,
         )
 
     @classmethod

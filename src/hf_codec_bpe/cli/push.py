@@ -29,6 +29,10 @@ def push(
     held_out_name: Annotated[
         str | None, typer.Option(help="What the card calls that audio; by default its path.")
     ] = None,
+    dataset: Annotated[
+        list[str] | None,
+        typer.Option(help="A Hub dataset that the tokenizer was trained on. Repeat it for more."),
+    ] = None,
     private: Annotated[bool, typer.Option("--private", help="Make a new one private.")] = False,
     revision: Annotated[str | None, typer.Option(help="The branch; main by default.")] = None,
     create_pr: Annotated[
@@ -53,7 +57,7 @@ def push(
     commit = push_folder(
         folder,
         repository,
-        card=card_for(thing, repository, report=report),
+        card=card_for(thing, repository, report=report, datasets=dataset or ()),
         extra=draw(report),
         private=private or None,
         revision=revision,

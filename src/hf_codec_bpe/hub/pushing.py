@@ -34,6 +34,7 @@ def push(
     *,
     report: CompressionReport | None = None,
     tags: Sequence[str] | None = None,
+    datasets: Sequence[str] = (),
     **options: Any,
 ) -> CommitInfo:
     """Saves a processor or a codec's tokenizer, and pushes it with a card.
@@ -43,6 +44,7 @@ def push(
         repo_id: `user/name`.
         report: What was measured on a held-out set, for the card.
         tags: More tags for the card.
+        datasets: Hub ids of the datasets that the tokenizer was trained on, for the card.
         options: See `push_folder`, which also lists the errors.
     """
     with TemporaryDirectory() as name:
@@ -50,7 +52,7 @@ def push(
         if options.get("commit_message") is None:
             options["commit_message"] = f"Upload {type(thing).__name__}"
         pictures = draw(report)
-        card = card_for(thing, repo_id, report=report, tags=tags or ())
+        card = card_for(thing, repo_id, report=report, tags=tags or (), datasets=datasets)
         return push_folder(name, repo_id, card=card, extra=pictures, **options)
 
 
@@ -60,10 +62,13 @@ def card_for(
     *,
     report: CompressionReport | None = None,
     tags: Sequence[str] = (),
+    datasets: Sequence[str] = (),
 ) -> str:
     """The card of what is pushed, as text."""
     picture = _PICTURE if draw(report) else None
-    return str(make_card(thing, repo_id, report=report, tags=tags, picture=picture))
+    return str(
+        make_card(thing, repo_id, report=report, tags=tags, datasets=datasets, picture=picture)
+    )
 
 
 def draw(report: CompressionReport | None) -> dict[str, bytes]:
