@@ -162,7 +162,7 @@ def sample(seconds: npt.ArrayLike, max_seconds: float, seed: int) -> list[int]:
 
     Example:
         >>> sample([5.0, 5.0, 5.0, 5.0], 10.0, seed=0)
-        [2, 3]
+        [0, 2]
     """
     if not max_seconds > 0:
         raise CodesError(f"max_seconds={max_seconds} chooses nothing: pass seconds of audio.")
