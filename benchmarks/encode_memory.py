@@ -1,0 +1,74 @@
+"""Memory that `encode_dataset` needs above its codec: flat, however many or long the files are.
+
+    python benchmarks/encode_memory.py [--hours 3] [--files 10000]
+
+One long file and many short ones, each corpus in a process of its own. Prints the peak above the
+memory right before, with the bundled codec loaded and warm.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import resource
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import typer
+
+RATE = 16_000
+
+
+def main(hours: float = 3.0, files: int = 10_000, seconds: float = 1.0) -> None:
+    """Encode a file of so many hours, and so many files of so many seconds."""
+    context = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as folder:
+        _write(Path(folder, "long", "clip.flac"), hours * 3600)
+        first = Path(folder, "short", "00000.flac")
+        _write(first, seconds)
+        for i in range(1, files):
+            first.with_name(f"{i:05d}.flac").hardlink_to(first)
+        with context.Pool(1, maxtasksperchild=1) as pool:
+            rows = [pool.apply(peak, (folder, name)) for name in ("long", "short")]
+    typer.echo(json.dumps(rows, indent=2))
+
+
+def peak(folder: str, name: str) -> dict[str, Any]:
+    """Peak megabytes while encoding, above those right before."""
+    import numpy as np
+    import torch
+
+    from hf_codec_bpe import demo_repo, encode_dataset, load_codec
+
+    torch.set_num_threads(1)
+    codec = load_codec(demo_repo() / "codec")
+    codec.encode([np.zeros(30 * codec.sampling_rate, dtype=np.float32)])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.monotonic()
+    summary = encode_dataset(Path(folder, name), Path(folder, f"{name} codes"), codec)
+    return {
+        "corpus": name,
+        "clips": summary.num_encoded,
+        "audio_hours": round(summary.seconds / 3600, 2),
+        "minutes": round((time.monotonic() - start) / 60, 1),
+        "codec_mb": round(before / 1e3),
+        "peak_above_mb": round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3),
+    }
+
+
+def _write(path: Path, seconds: float) -> None:
+    """A FLAC of a wave that repeats, in blocks."""
+    import numpy as np
+    import soundfile
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    minute = (np.sin(np.arange(RATE * 60) / 20) * 8_000).astype(np.int16)
+    with soundfile.SoundFile(path, "w", RATE, 1) as file:
+        for start in range(0, int(seconds * RATE), len(minute)):
+            file.write(minute[: int(seconds * RATE) - start])
+
+
+if __name__ == "__main__":
+    typer.run(main)
