@@ -20,26 +20,38 @@ def build(
         str, typer.Argument(help="A preset, a Hub id or a folder; 'demo' for the bundled codec.")
     ],
     audio: Annotated[
-        list[Path], typer.Option(help="The corpus: a file or a folder. Repeat it for more.")
+        list[Path],
+        typer.Option(help="The corpus: a file or a folder. Repeat it for more.", metavar="PATH"),
     ],
-    out: Annotated[Path, typer.Option(help="The folder for codes, processor and report.")],
+    out: Annotated[
+        Path, typer.Option(help="The folder for codes, processor and report.", metavar="PATH")
+    ],
     held_out: Annotated[
         list[Path] | None,
-        typer.Option(help="Audio to measure with; by default every 20th file of the corpus."),
+        typer.Option(
+            help="Audio to measure with; by default every 20th file of the corpus.", metavar="PATH"
+        ),
     ] = None,
     num_codebooks: Annotated[
-        int | None, typer.Option("--num-codebooks", "-k", help="By default the preset's.", min=1)
+        int | None,
+        typer.Option("--num-codebooks", "-k", help="By default the preset's.", min=1, metavar="N"),
     ] = None,
     vocab_size: Annotated[
-        int | None, typer.Option(help="How many tokens; by default the preset's.")
+        int | None, typer.Option(help="How many tokens; by default the preset's.", metavar="N")
     ] = None,
     max_token_codebook_ngrams: Annotated[
-        int | None, typer.Option(help="The most frames in a token; likewise.", min=0)
+        int | None,
+        typer.Option(help="The most frames in a token; likewise.", min=0, metavar="N"),
     ] = None,
     chunk_seconds: Annotated[
-        float, typer.Option(help="Encode in chunks of this length; 0: do not cut.", min=0)
+        float,
+        typer.Option(
+            help="Encode in chunks of this length; 0: do not cut.", min=0, metavar="SECONDS"
+        ),
     ] = 30.0,
-    push: Annotated[str | None, typer.Option(help="Publish as user/name when all is done.")] = None,
+    push: Annotated[
+        str | None, typer.Option(help="Publish as user/name when all is done.", metavar="USER/NAME")
+    ] = None,
     private: Annotated[bool, typer.Option("--private", help="Make a new one private.")] = False,
     device: Device = "cpu",
 ) -> None:

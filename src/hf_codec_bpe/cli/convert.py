@@ -22,11 +22,16 @@ def convert(
     out: Annotated[Path, typer.Argument(help="The folder to write; it must not exist yet.")],
     file: Annotated[
         str | None,
-        typer.Option(help="The checkpoint's name in the Hub repository, where no preset knows it."),
+        typer.Option(
+            help="The checkpoint's name in the Hub repository, where no preset knows it.",
+            metavar="TEXT",
+        ),
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(help="The original's YAML: needed for FunCodec, for others to check."),
+        typer.Option(
+            help="The original's YAML: needed for FunCodec, for others to check.", metavar="PATH"
+        ),
     ] = None,
     ema: Annotated[
         bool,
@@ -35,10 +40,12 @@ def convert(
         ),
     ] = False,
     revision: Annotated[
-        str | None, typer.Option(help="A branch, tag or commit hash on the Hub.")
+        str | None, typer.Option(help="A branch, tag or commit hash on the Hub.", metavar="NAME")
     ] = None,
 ) -> None:
-    """Convert a FlexiCodec, FunCodec, SimVQ or WavTokenizer checkpoint for Transformers.
+    """Convert a research codec's checkpoint for Transformers.
+
+    FlexiCodec, FunCodec, SimVQ and WavTokenizer were published in formats of their own.
 
     The checkpoint is read as weights only: a file that wants to run code is refused. The folder
     then loads with load_codec, --codec and AutoModel.

@@ -18,12 +18,14 @@ __all__ = ["decode"]
 
 def decode(
     codes: Annotated[Path, typer.Argument(help="A folder of codes, as encode writes it.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of audio to write.")] = Path(
-        "decoded"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The folder of audio to write.", metavar="PATH")
+    ] = Path("decoded"),
     codec: CodecName = "demo",
     device: Device = "cpu",
-    extension: Annotated[str, typer.Option(help="The format: wav, flac or ogg.")] = "wav",
+    extension: Annotated[
+        str, typer.Option(help="The format: wav, flac or ogg.", metavar="ENDING")
+    ] = "wav",
 ) -> None:
     """Decode codes back to audio files, one for each clip and channel."""
     from tqdm import tqdm

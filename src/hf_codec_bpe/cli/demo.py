@@ -21,10 +21,19 @@ def demo(
         Path | None, typer.Argument(help="An audio file; by default a bundled clip of speech.")
     ] = None,
     processor: Annotated[
-        str, typer.Option("--processor", "-p", help="A processor: a folder, a Hub id, or 'demo'.")
+        str,
+        typer.Option(
+            "--processor",
+            "-p",
+            help="A processor: a folder, a Hub id, or 'demo'.",
+            metavar="PROCESSOR",
+        ),
     ] = "demo",
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Where to write the sound that came back.")
+        Path,
+        typer.Option(
+            "--out", "-o", help="Where to write the sound that came back.", metavar="PATH"
+        ),
     ] = Path("round_trip.wav"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:

@@ -36,22 +36,30 @@ def extend(
         Initialisation, typer.Option(help="Where new embeddings start.")
     ] = Initialisation.composition,
     pad_to_multiple_of: Annotated[
-        int, typer.Option(help="Round the number of embeddings up to a multiple.", min=1)
+        int,
+        typer.Option(help="Round the number of embeddings up to a multiple.", min=1, metavar="N"),
     ] = 64,
-    seed: Annotated[int, typer.Option(help="The seed of new embeddings.")] = 0,
-    audio_token: Annotated[str, typer.Option(help="Stands for a clip in a text.")] = "<|audio|>",
+    seed: Annotated[int, typer.Option(help="The seed of new embeddings.", metavar="N")] = 0,
+    audio_token: Annotated[
+        str, typer.Option(help="Stands for a clip in a text.", metavar="TOKEN")
+    ] = "<|audio|>",
     audio_start_token: Annotated[
-        str, typer.Option(help="Comes before audio; '' for none.")
+        str, typer.Option(help="Comes before audio; '' for none.", metavar="TOKEN")
     ] = "<|audio_start|>",
     audio_end_token: Annotated[
-        str, typer.Option(help="Comes after audio; '' for none.")
+        str, typer.Option(help="Comes after audio; '' for none.", metavar="TOKEN")
     ] = "<|audio_end|>",
     codebook_sizes: Annotated[
         str | None,
-        typer.Option(help="For codec-bpe's tokenizers: the codebooks, such as 1024,1024."),
+        typer.Option(
+            help="For codec-bpe's tokenizers: the codebooks, such as 1024,1024.", metavar="SIZES"
+        ),
     ] = None,
     unicode_offset: Annotated[
-        str, typer.Option(help="For codec-bpe's tokenizers: the first character's code point.")
+        str,
+        typer.Option(
+            help="For codec-bpe's tokenizers: the first character's code point.", metavar="CODE"
+        ),
     ] = "0x4E00",
 ) -> None:
     """Extend a language model's vocabulary with a codec's.

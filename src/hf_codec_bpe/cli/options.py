@@ -31,18 +31,24 @@ CodecName: TypeAlias = Annotated[
         "--codec",
         "-c",
         help="A preset (hf-codec-bpe presets), a Hub id, a folder, or 'demo' for the bundled one.",
+        metavar="CODEC",
     ),
 ]
 NumCodebooks: TypeAlias = Annotated[
     int | None,
-    typer.Option("--num-codebooks", "-k", help="Use the first so many codebooks.", min=1),
+    typer.Option(
+        "--num-codebooks", "-k", help="Use the first so many codebooks.", min=1, metavar="N"
+    ),
 ]
 Bandwidth: TypeAlias = Annotated[
     float | None,
-    typer.Option("--bandwidth", help="Or as many as have this bandwidth, in kbps or bps."),
+    typer.Option(
+        "--bandwidth", help="Or as many as have this bandwidth, in kbps or bps.", metavar="RATE"
+    ),
 ]
 Device: TypeAlias = Annotated[
-    str, typer.Option("--device", help="Where the codec runs: cpu, cuda, cuda:1...")
+    str,
+    typer.Option("--device", help="Where the codec runs: cpu, cuda, cuda:1...", metavar="DEVICE"),
 ]
 
 

@@ -20,10 +20,16 @@ def pack(
     ],
     out: Annotated[Path, typer.Argument(help="The file to write: .parquet (input_ids) or .txt.")],
     sequence_length: Annotated[
-        int, typer.Option("--sequence-length", "-l", help="The most tokens in a sequence.", min=1)
+        int,
+        typer.Option(
+            "--sequence-length", "-l", help="The most tokens in a sequence.", min=1, metavar="N"
+        ),
     ] = 4096,
     overlap_seconds: Annotated[
-        float, typer.Option(help="Audio that a window repeats from the one before it.", min=0)
+        float,
+        typer.Option(
+            help="Audio that a window repeats from the one before it.", min=0, metavar="SECONDS"
+        ),
     ] = 0.0,
     join_clips: Annotated[
         bool, typer.Option("--join-clips", help="Go on with the next clip where one ends.")
@@ -36,10 +42,13 @@ def pack(
     ] = False,
     audio_start_token: Annotated[
         str | None,
-        typer.Option(help="Before every window; by default the tokenizer's own. '' for none."),
+        typer.Option(
+            help="Before every window; by default the tokenizer's own. '' for none.",
+            metavar="TOKEN",
+        ),
     ] = None,
     audio_end_token: Annotated[
-        str | None, typer.Option(help="After every window; likewise.")
+        str | None, typer.Option(help="After every window; likewise.", metavar="TOKEN")
     ] = None,
     bos: Annotated[
         bool | None,
@@ -54,13 +63,16 @@ def pack(
     ] = None,
     frame_rate: Annotated[
         float | None,
-        typer.Option(help="Frames per second; by default from codec_info.json.", min=0.01),
+        typer.Option(
+            help="Frames per second; by default from codec_info.json.", min=0.01, metavar="HZ"
+        ),
     ] = None,
     codes_filter: Annotated[
-        list[str] | None, typer.Option(help="Only files whose path holds this; repeat for more.")
+        list[str] | None,
+        typer.Option(help="Only files whose path holds this; repeat for more.", metavar="TEXT"),
     ] = None,
     num_sequences: Annotated[
-        int | None, typer.Option(help="Only the first so many sequences.", min=1)
+        int | None, typer.Option(help="Only the first so many sequences.", min=1, metavar="N")
     ] = None,
 ) -> None:
     """Pack codes into sequences of tokens to train a language model on.

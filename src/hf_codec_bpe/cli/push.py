@@ -24,23 +24,33 @@ def push(
     repository: Annotated[str, typer.Argument(help="user/name; made if it is not there.")],
     held_out: Annotated[
         list[Path] | None,
-        typer.Option(help="Audio to measure for the card: files and folders. Repeat it for more."),
+        typer.Option(
+            help="Audio to measure for the card: files and folders. Repeat it for more.",
+            metavar="PATH",
+        ),
     ] = None,
     held_out_name: Annotated[
-        str | None, typer.Option(help="What the card calls that audio; by default its path.")
+        str | None,
+        typer.Option(help="What the card calls that audio; by default its path.", metavar="TEXT"),
     ] = None,
     dataset: Annotated[
         list[str] | None,
-        typer.Option(help="A Hub dataset that the tokenizer was trained on. Repeat it for more."),
+        typer.Option(
+            help="A Hub dataset that the tokenizer was trained on. Repeat it for more.",
+            metavar="ID",
+        ),
     ] = None,
     private: Annotated[bool, typer.Option("--private", help="Make a new one private.")] = False,
-    revision: Annotated[str | None, typer.Option(help="The branch; main by default.")] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="The branch; main by default.", metavar="NAME")
+    ] = None,
     create_pr: Annotated[
         bool, typer.Option("--create-pr", help="Open a pull request instead of committing.")
     ] = False,
-    message: Annotated[str | None, typer.Option(help="The commit's title.")] = None,
+    message: Annotated[str | None, typer.Option(help="The commit's title.", metavar="TEXT")] = None,
     token: Annotated[
-        str | None, typer.Option(help="A token; by default that of `hf auth login`.")
+        str | None,
+        typer.Option(help="A token; by default that of `hf auth login`.", metavar="TEXT"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the commit as JSON.")] = False,
 ) -> None:

@@ -20,11 +20,16 @@ def report(
     audio: Annotated[
         list[Path], typer.Argument(help="Held-out audio: files and folders.", show_default=False)
     ],
-    out: Annotated[Path, typer.Option(help="The folder for the page, its pictures and JSON.")],
+    out: Annotated[
+        Path, typer.Option(help="The folder for the page, its pictures and JSON.", metavar="PATH")
+    ],
     name: Annotated[
-        str | None, typer.Option(help="What the held-out audio is; by default its path.")
+        str | None,
+        typer.Option(help="What the held-out audio is; by default its path.", metavar="TEXT"),
     ] = None,
-    device: Annotated[str, typer.Option(help="Where the codec runs: cpu, cuda...")] = "cpu",
+    device: Annotated[
+        str, typer.Option(help="Where the codec runs: cpu, cuda...", metavar="DEVICE")
+    ] = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Measure a tokenizer on held-out audio, and draw its tokens.

@@ -25,16 +25,21 @@ def stats(
         str, typer.Argument(help="The tokenizer that made them: a Hub id or a folder.")
     ],
     codes: Annotated[
-        Path | None, typer.Option(help="The folder of codes, whose codec_info.json has the rate.")
+        Path | None,
+        typer.Option(
+            help="The folder of codes, whose codec_info.json has the rate.", metavar="PATH"
+        ),
     ] = None,
     frame_rate: Annotated[
         float | None,
         typer.Option(
-            help="Frames per second; by default from --codes, or the processor.", min=0.01
+            help="Frames per second; by default from --codes, or the processor.",
+            min=0.01,
+            metavar="HZ",
         ),
     ] = None,
     num_sequences: Annotated[
-        int | None, typer.Option(help="Only the first so many sequences.", min=1)
+        int | None, typer.Option(help="Only the first so many sequences.", min=1, metavar="N")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:

@@ -17,49 +17,74 @@ __all__ = ["train"]
 
 def train(
     codes: Annotated[Path, typer.Argument(help="A folder of codes: encode's, or codec-bpe's.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the tokenizer.")] = Path(
-        "tokenizer"
-    ),
-    vocab_size: Annotated[int, typer.Option(help="How many tokens in all.")] = 30000,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The folder of the tokenizer.", metavar="PATH")
+    ] = Path("tokenizer"),
+    vocab_size: Annotated[int, typer.Option(help="How many tokens in all.", metavar="N")] = 30000,
     max_token_codebook_ngrams: Annotated[
-        int, typer.Option(help="The most frames that a token spans; 0 learns no merges.", min=0)
+        int,
+        typer.Option(
+            help="The most frames that a token spans; 0 learns no merges.", min=0, metavar="N"
+        ),
     ] = 2,
-    min_frequency: Annotated[int, typer.Option(help="How often a run must occur.", min=0)] = 2,
+    min_frequency: Annotated[
+        int, typer.Option(help="How often a run must occur.", min=0, metavar="N")
+    ] = 2,
     chunk_seconds: Annotated[
-        float, typer.Option(help="No token spans two chunks of this length; 0: do not cut.", min=0)
+        float,
+        typer.Option(
+            help="No token spans two chunks of this length; 0: do not cut.",
+            min=0,
+            metavar="SECONDS",
+        ),
     ] = 30.0,
     num_codebooks: Annotated[
         int | None,
-        typer.Option("--num-codebooks", "-k", help="By default as the folder says.", min=1),
+        typer.Option(
+            "--num-codebooks", "-k", help="By default as the folder says.", min=1, metavar="N"
+        ),
     ] = None,
     codebook_size: Annotated[
-        int | None, typer.Option(help="By default as the folder says.", min=1)
+        int | None, typer.Option(help="By default as the folder says.", min=1, metavar="N")
     ] = None,
     frame_rate: Annotated[
         float | None,
-        typer.Option(help="Frames per second; by default as the folder says.", min=0.01),
+        typer.Option(
+            help="Frames per second; by default as the folder says.", min=0.01, metavar="HZ"
+        ),
     ] = None,
-    pad_token: Annotated[str, typer.Option(help="The padding token.")] = "<pad>",
-    bos_token: Annotated[str | None, typer.Option(help="A token that begins a sequence.")] = None,
-    eos_token: Annotated[str | None, typer.Option(help="A token that ends a sequence.")] = None,
-    unk_token: Annotated[str | None, typer.Option(help="A token for what is no code.")] = None,
+    pad_token: Annotated[str, typer.Option(help="The padding token.", metavar="TOKEN")] = "<pad>",
+    bos_token: Annotated[
+        str | None, typer.Option(help="A token that begins a sequence.", metavar="TOKEN")
+    ] = None,
+    eos_token: Annotated[
+        str | None, typer.Option(help="A token that ends a sequence.", metavar="TOKEN")
+    ] = None,
+    unk_token: Annotated[
+        str | None, typer.Option(help="A token for what is no code.", metavar="TOKEN")
+    ] = None,
     special_token: Annotated[
-        list[str] | None, typer.Option(help="A further special token; repeat for more.")
+        list[str] | None,
+        typer.Option(help="A further special token; repeat for more.", metavar="TOKEN"),
     ] = None,
     unicode_offset: Annotated[
-        str | None, typer.Option(help="The first character's code point, such as 0x4E00.")
+        str | None,
+        typer.Option(help="The first character's code point, such as 0x4E00.", metavar="CODE"),
     ] = None,
     codes_filter: Annotated[
-        list[str] | None, typer.Option(help="Only clips whose path holds this; repeat for more.")
+        list[str] | None,
+        typer.Option(help="Only clips whose path holds this; repeat for more.", metavar="TEXT"),
     ] = None,
     num_files: Annotated[
-        int | None, typer.Option(help="Only the first so many clips.", min=1)
+        int | None, typer.Option(help="Only the first so many clips.", min=1, metavar="N")
     ] = None,
     max_seconds: Annotated[
         float | None,
-        typer.Option(help="Of those, only a random sample of so much audio.", min=0.001),
+        typer.Option(
+            help="Of those, only a random sample of so much audio.", min=0.001, metavar="SECONDS"
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Chooses the sample.")] = 0,
+    seed: Annotated[int, typer.Option(help="Chooses the sample.", metavar="N")] = 0,
 ) -> None:
     """Train a tokenizer on codes."""
     from ..code_shards import CodeShards, open_codes
