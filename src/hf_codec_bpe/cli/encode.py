@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ..errors import CodesError
 from .options import Bandwidth, CodecName, Device, NumCodebooks, open_codec
 
 __all__ = ["encode"]
@@ -62,6 +63,15 @@ def encode(
         int, typer.Option(help="In a job array, how many jobs fill the folder together.", min=1)
     ] = 1,
     shard_index: Annotated[int, typer.Option(help="Which of them this is, from 0.", min=0)] = 0,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            "--ray",
+            metavar="ADDRESS",
+            help="Encode on a Ray cluster: 'auto' is the one that runs here, 'local' all of this "
+            "machine. With --device cuda, every worker has a GPU.",
+        ),
+    ] = None,
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Make shards anew in which a clip failed.")
     ] = False,
@@ -84,29 +94,44 @@ def encode(
     from ..data.encode_dataset import encode_dataset
     from ..data.encoding import codec_info
 
-    model = open_codec(codec, num_codebooks, device, bandwidth)
+    # On a cluster, only the workers need the device.
+    model = open_codec(codec, num_codebooks, "cpu" if ray else device, bandwidth)
     if codec_info_only:
         out.mkdir(parents=True, exist_ok=True)
         codec_info(model).save(out)
         return
-    summary = encode_dataset(
-        sources,
-        out,
-        model,
-        format=layout.value,
-        per_channel=stereo,
-        batch_size=batch_size,
-        chunk_seconds=chunk_seconds or None,
-        context_seconds=context_seconds,
-        shard_size=shard_size,
-        file_per_chunk=file_per_chunk,
-        num_shards=num_shards,
-        shard_index=shard_index,
-        retry_errors=retry_errors,
-        overwrite=overwrite,
-        extensions=extension or EXTENSIONS,
-        audio_filter=audio_filter,
-    )
+    options: dict[str, Any] = {
+        "per_channel": stereo,
+        "batch_size": batch_size,
+        "chunk_seconds": chunk_seconds or None,
+        "context_seconds": context_seconds,
+        "shard_size": shard_size,
+        "retry_errors": retry_errors,
+        "overwrite": overwrite,
+        "extensions": extension or EXTENSIONS,
+        "audio_filter": audio_filter,
+    }
+    if ray:
+        from ..data.ray import encode_dataset as encode_on_ray
+
+        if layout is Layout.NPY or file_per_chunk or num_shards > 1:
+            raise CodesError(
+                "--ray makes Parquet shards, and shares them out itself: leave out --format npy, "
+                "--file-per-chunk, --num-shards and --shard-index."
+            )
+        num_gpus = int(device.startswith("cuda"))
+        summary = encode_on_ray(sources, out, model, address=ray, num_gpus=num_gpus, **options)
+    else:
+        summary = encode_dataset(
+            sources,
+            out,
+            model,
+            format=layout.value,
+            file_per_chunk=file_per_chunk,
+            num_shards=num_shards,
+            shard_index=shard_index,
+            **options,
+        )
     for error in summary.errors:
         typer.echo(f"Not encoded: {error['id']}: {error['reason']}", err=True)
     kind = "shards" if layout is Layout.PARQUET else "clips"

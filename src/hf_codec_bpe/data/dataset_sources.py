@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -47,6 +48,23 @@ def dataset_sources(dataset: Any, audio_column: str, id_column: str | None) -> S
     return _DatasetColumn(dataset, audio_column, id_column)
 
 
+@dataclass(frozen=True)
+class _Clips:
+    """The clips of some rows, the first of which is row `start` of the dataset."""
+
+    rows: Any
+    start: int
+    audio_column: str
+    id_column: str | None
+
+    def __iter__(self) -> Iterator[Source]:
+        for index, row in enumerate(self.rows, self.start):
+            audio = row.get(self.audio_column)
+            id_ = str(index) if self.id_column is None else str(row[self.id_column])
+            path = audio.get("path") if isinstance(audio, Mapping) else audio
+            yield Source(id_, path if isinstance(path, str) else None, audio)
+
+
 class _Column:
     """What all datasets have in common: rows, and a column with audio."""
 
@@ -58,11 +76,8 @@ class _Column:
         self.id_column = id_column
         self.identity = digest_of([audio_column, str(id_column)])
 
-    def _source(self, index: int, row: Mapping[str, Any]) -> Source:
-        audio = row.get(self.audio_column)
-        id_ = str(index) if self.id_column is None else str(row[self.id_column])
-        path = audio.get("path") if isinstance(audio, Mapping) else audio
-        return Source(id_, path if isinstance(path, str) else None, audio)
+    def _clips(self, rows: Any, start: int) -> _Clips:
+        return _Clips(rows, start, self.audio_column, self.id_column)
 
 
 class _StreamedColumn(_Column):
@@ -70,14 +85,14 @@ class _StreamedColumn(_Column):
 
     def __init__(self, dataset: Any, audio_column: str, id_column: str | None) -> None:
         super().__init__(dataset, audio_column, id_column)
-        self._rows = iter(dataset)
+        self._all = iter(self._clips(dataset, 0))
         self._next = 0
 
     def read(self, start: int, stop: int) -> Iterator[Source]:
-        for row in islice(self._rows, stop - self._next):
+        for clip in islice(self._all, stop - self._next):
             self._next += 1
             if self._next > start:
-                yield self._source(self._next - 1, row)
+                yield clip
 
 
 class _DatasetColumn(_Column):
@@ -92,6 +107,6 @@ class _DatasetColumn(_Column):
         probes = (repr(dataset[index]) for index in range(0, len(dataset), step))
         self.identity = digest_of([self.identity, *ids, *probes])
 
-    def read(self, start: int, stop: int) -> Iterator[Source]:
-        for index in range(start, min(stop, len(self.dataset))):
-            yield self._source(index, self.dataset[index])
+    def read(self, start: int, stop: int) -> Iterable[Source]:
+        rows = self.dataset.select(range(start, min(stop, len(self.dataset))))
+        return self._clips(rows, start)

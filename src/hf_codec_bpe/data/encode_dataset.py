@@ -21,7 +21,7 @@ from .sources import open_sources
 if TYPE_CHECKING:
     from ..codecs import AudioCodec
 
-__all__ = ["EncodingSummary", "encode_dataset"]
+__all__ = ["EncodingSummary", "check_shard_size", "encode_dataset"]
 
 
 class EncodingSummary(NamedTuple):
@@ -153,10 +153,19 @@ def _check(
         raise CodesError(f"format={format!r} is unknown: pass 'parquet' or 'npy'.")
     if file_per_chunk and format != "npy":
         raise CodesError("file_per_chunk=True is for codec-bpe's layout: pass format='npy' too.")
-    if shard_size < 1:
-        raise CodesError(f"shard_size={shard_size} is not possible: pass 1 or more.")
+    check_shard_size(shard_size)
     if not 0 <= shard_index < num_shards:
         raise CodesError(
             f"shard_index={shard_index} is not one of {num_shards} job(s): they count from 0 to "
             f"{num_shards - 1}."
         )
+
+
+def check_shard_size(shard_size: int) -> None:
+    """Refuses shards that hold nothing.
+
+    Raises:
+        CodesError: Less than one clip.
+    """
+    if shard_size < 1:
+        raise CodesError(f"shard_size={shard_size} is not possible: pass 1 or more.")

@@ -24,7 +24,9 @@ class Progress:
     def __init__(self, is_shown: bool, total: int | None) -> None:
         self.num_encoded = 0
         self.seconds = 0.0
+        self.num_failed = 0
         self.failed: list[EncodedSource] = []
+        """Those of this process."""
         self._bar = tqdm(total=total, unit="clip", desc="Encoding", disable=not is_shown)
         self._start = time.monotonic()
 
@@ -45,12 +47,16 @@ class Progress:
             yield result
             if result.error:
                 self.failed.append(result)
-            else:
-                self.num_encoded += 1
-                self.seconds += result.seconds
-            hours = self.seconds / 3600
-            speed = hours / max(time.monotonic() - self._start, 1e-9)
-            self._bar.set_postfix_str(
-                f"{hours:.2f} h of audio, {speed:.4f} h/s, {len(self.failed)} failed", refresh=False
-            )
-            self._bar.update()
+            self.add(int(not result.error), result.seconds, int(bool(result.error)))
+
+    def add(self, num_encoded: int, seconds: float, num_failed: int) -> None:
+        """Counts clips, perhaps of another process."""
+        self.num_encoded += num_encoded
+        self.seconds += seconds
+        self.num_failed += num_failed
+        hours = self.seconds / 3600
+        speed = hours / max(time.monotonic() - self._start, 1e-9)
+        self._bar.set_postfix_str(
+            f"{hours:.2f} h of audio, {speed:.4f} h/s, {self.num_failed} failed", refresh=False
+        )
+        self._bar.update(num_encoded + num_failed)

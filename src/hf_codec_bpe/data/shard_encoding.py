@@ -18,7 +18,7 @@ from .sources import Source, Sources
 if TYPE_CHECKING:
     from ..codecs import AudioCodec
 
-__all__ = ["ShardPlan", "encode_to_shards"]
+__all__ = ["ShardFolder", "ShardPlan", "encode_to_shards"]
 
 ENDLESS = 1 << 40
 
@@ -57,17 +57,69 @@ class ShardPlan(NamedTuple):
         starts = (index * self.shard_size for index in self.indices if index not in kept)
         return sum(min(self.shard_size, total - start) for start in starts)
 
-    def read(self, kept: Container[int]) -> Iterator[tuple[int, Iterator[Source]]]:
+    def read(self, kept: Container[int]) -> Iterator[tuple[int, Iterable[Source]]]:
         """The clips of the shards of this job, but for those that are kept, one after another."""
         for index in self.indices:
             if index in kept:
                 continue
             start = index * self.shard_size
             clips = self.sources.read(start, start + self.shard_size)
-            first = next(clips, None)
-            if first is None:
-                return
-            yield index, chain([first], clips)
+            if self.sources.num_sources is None:  # it may have ended
+                stream = iter(clips)
+                first = next(stream, None)
+                if first is None:
+                    return
+                clips = chain([first], stream)
+            yield index, clips
+
+
+class ShardFolder(NamedTuple):
+    """A folder of shards, which several processes may fill together."""
+
+    path: Path
+    settings: dict[str, Any]
+    """All that the codes depend on."""
+
+    @classmethod
+    def begin(
+        cls, path: Path, plan: ShardPlan, codec: AudioCodec, options: EncodingOptions
+    ) -> ShardFolder:
+        """Makes the folder, or checks that it was made likewise; see `begin_folder`."""
+        settings = {**codec.pin.to_dict(), **options.settings, **plan.settings}
+        begin_folder(path, settings)
+        if not (path / PIN_FILE).exists():
+            write_json(path / PIN_FILE, codec.pin.to_dict())
+        return cls(path, settings)
+
+    def kept(self, indices: range, retry_errors: bool, overwrite: bool) -> set[int]:
+        """Which of the shards are there and stay."""
+        if overwrite:
+            return set()
+        there = {int(file.stem[len("train-") :]) for file in self.path.glob("data/train-*.parquet")}
+        if retry_errors:
+            there = {index for index in there if not errors_path(self.path, index).exists()}
+        return {index for index in there if index in indices}
+
+    def encode(
+        self,
+        codec: AudioCodec,
+        shards: Iterable[tuple[int, Iterable[Source]]],
+        options: EncodingOptions,
+        progress: Progress,
+    ) -> Iterator[int]:
+        """Makes shards one after another, and says which is whole."""
+        schema = shard_schema(code_dtype(codec), self.settings)
+        with closing(encode_groups(codec, shards, options)) as groups:
+            for index, results in groups:
+                write_shard(self.path, index, progress.counting(results), schema)
+                yield index
+
+    def sweep(self, indices: Iterable[int]) -> None:
+        """Removes what is left of killed runs; nobody else makes these shards now."""
+        sweep(self.path, {SETTINGS_FILE, PIN_FILE})
+        for place in (shard_path, errors_path):
+            names = {place(self.path, index).name for index in indices}
+            sweep(place(self.path, 0).parent, names)
 
 
 def encode_to_shards(
@@ -85,27 +137,9 @@ def encode_to_shards(
     Returns:
         What was encoded, and how many shards were there already.
     """
-    settings = {**codec.pin.to_dict(), **options.settings, **plan.settings}
-    begin_folder(out, settings)
-    if not (out / PIN_FILE).exists():
-        write_json(out / PIN_FILE, codec.pin.to_dict())
-    there = {int(file.stem[len("train-") :]) for file in out.glob("data/train-*.parquet")}
-    if retry_errors:
-        there = {index for index in there if not errors_path(out, index).exists()}
-    kept = set() if overwrite else {index for index in there if index in plan.indices}
-    schema = shard_schema(code_dtype(codec), settings)
-    made = set(kept)
-    groups = encode_groups(codec, plan.read(kept), options)
-    with Progress(show_progress, plan.num_sources(kept)) as progress, closing(groups):
-        for index, results in groups:
-            write_shard(out, index, progress.counting(results), schema)
-            made.add(index)
-    _sweep(out, made)
+    folder = ShardFolder.begin(out, plan, codec, options)
+    kept = folder.kept(plan.indices, retry_errors, overwrite)
+    with Progress(show_progress, plan.num_sources(kept)) as progress:
+        made = set(folder.encode(codec, plan.read(kept), options, progress))
+    folder.sweep(kept | made)
     return progress, len(kept)
-
-
-def _sweep(out: Path, indices: Iterable[int]) -> None:
-    """Removes what is left of killed runs; nobody else makes these shards."""
-    sweep(out, {SETTINGS_FILE, PIN_FILE})
-    for place in (shard_path, errors_path):
-        sweep(place(out, 0).parent, {place(out, index).name for index in indices})

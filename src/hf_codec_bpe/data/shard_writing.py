@@ -63,10 +63,12 @@ def write_shard(
         finally:
             with writing(path):
                 writer.close()
-        # A shard is never there without its errors, nor an old one with new errors.
-        with writing(path):
-            path.unlink(missing_ok=True)
-        write_errors(errors_path(folder, index), failed)
+        errors = errors_path(folder, index)
+        if failed or errors.exists():
+            # A shard is never there without its errors, nor an old one with new errors.
+            with writing(path):
+                path.unlink(missing_ok=True)
+            write_errors(errors, failed)
 
 
 class _Row(NamedTuple):

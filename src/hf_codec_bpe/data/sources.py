@@ -29,6 +29,8 @@ class Source(NamedTuple):
     """Where it comes from, for people; `None` for audio without a name."""
     audio: Any
     """What `load_audio` takes."""
+    text: str | None = None
+    """What is said in it, if a manifest tells in a column `text`."""
 
 
 class Sources(Protocol):
@@ -39,8 +41,11 @@ class Sources(Protocol):
     identity: str
     """A hash that two runs must have in common, so that one may go on where the other stopped."""
 
-    def read(self, start: int, stop: int) -> Iterator[Source]:
-        """The clips from one place to another, fewer if there are no more."""
+    def read(self, start: int, stop: int) -> Iterable[Source]:
+        """The clips from one place to another, fewer if there are no more.
+
+        Unless nobody can tell how many there are, they may be sent to another process.
+        """
 
 
 class SourceList:
@@ -59,9 +64,9 @@ class SourceList:
         self.num_sources: int | None = len(self.sources)
         self.identity = digest_of(f"{source.id}\0{source.path}" for source in self.sources)
 
-    def read(self, start: int, stop: int) -> Iterator[Source]:
+    def read(self, start: int, stop: int) -> Iterable[Source]:
         """The clips from one place to another, fewer if there are no more."""
-        return iter(self.sources[start:stop])
+        return self.sources[start:stop]
 
 
 def open_sources(
@@ -133,7 +138,9 @@ def _manifest(path: Path) -> Iterator[Source]:
                 "them first."
             )
         name = str(row[column])
-        yield Source(str(row.get("id") or name.lstrip("/")), name, str(path.parent / name))
+        id_ = str(row.get("id") or name.lstrip("/"))
+        text = row.get("text")
+        yield Source(id_, name, str(path.parent / name), None if text is None else str(text))
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
