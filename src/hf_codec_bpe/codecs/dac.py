@@ -6,6 +6,7 @@ import torch
 from transformers import DacFeatureExtractor
 
 from .base import AudioCodec
+from .tiling import run_encoder
 
 __all__ = ["DacCodec"]
 
@@ -36,7 +37,9 @@ class DacCodec(AudioCodec):
         )
 
     def _encode_batch(self, input_values: torch.Tensor) -> torch.Tensor:
-        return self.model.encode(input_values, n_quantizers=self.num_codebooks).audio_codes
+        embeddings = run_encoder(self.model.encoder, input_values)
+        _, audio_codes, *_ = self.model.quantizer(embeddings, self.num_codebooks)
+        return audio_codes
 
     def _decode_batch(self, audio_codes: torch.Tensor) -> torch.Tensor:
         return self.model.decode(audio_codes=audio_codes).audio_values

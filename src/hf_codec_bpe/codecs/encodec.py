@@ -7,6 +7,7 @@ from transformers import EncodecFeatureExtractor
 
 from ..errors import CodecError
 from .bandwidth import BandwidthCodec
+from .tiling import run_encoder
 
 __all__ = ["EncodecCodec"]
 
@@ -40,8 +41,9 @@ class EncodecCodec(BandwidthCodec):
         return EncodecFeatureExtractor(feature_size=1, sampling_rate=self.sampling_rate)
 
     def _encode_batch(self, input_values: torch.Tensor) -> torch.Tensor:
-        audio_codes = self.model.encode(input_values, bandwidth=self._bandwidth()).audio_codes
-        return audio_codes[0, :, : self.num_codebooks]
+        embeddings = run_encoder(self.model.encoder, input_values)
+        audio_codes = self.model.quantizer.encode(embeddings, self._bandwidth())
+        return audio_codes.transpose(0, 1)[:, : self.num_codebooks]
 
     def _decode_batch(self, audio_codes: torch.Tensor) -> torch.Tensor:
         return self.model.decode(audio_codes[None], [None]).audio_values[:, 0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from ..own import OwnCodec
+from ..tiling import run_encoder
 
 __all__ = ["VocosCodec"]
 
@@ -20,7 +21,8 @@ class VocosCodec(OwnCodec):
         return [self.config.codebook_size]
 
     def _encode_batch(self, input_values: torch.Tensor) -> torch.Tensor:
-        return self.model.encode(input_values).audio_codes
+        embeddings = run_encoder(self.model.encoder, input_values)
+        return self.model.quantizer.codebook.encode(embeddings)[:, None]
 
     def _decode_batch(self, audio_codes: torch.Tensor) -> torch.Tensor:
         return self.model.decode(audio_codes).audio_values[:, 0]

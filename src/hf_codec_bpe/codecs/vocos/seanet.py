@@ -77,6 +77,8 @@ class SEANetConv1d(nn.Module):
     padding is odd. Positions are added on the right for a last window that is not full.
     """
 
+    pad_mode = "reflect"
+
     def __init__(
         self,
         in_channels: int,
@@ -88,12 +90,13 @@ class SEANetConv1d(nn.Module):
     ) -> None:
         super().__init__()
         self.conv = nn.Conv1d(in_channels, out_channels, kernel_size, stride)
+        self.causal = causal
         self.stride = stride
         self.padding = kernel_size - stride
         self.right = 0 if causal else self.padding // 2
         self.left = self.padding - self.right
 
-    def forward(self, states: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
+    def forward(self, states: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         if self.padding:
             states = self._padded(states, lengths)
         return self.conv(states)
@@ -123,7 +126,7 @@ class SEANetResidualBlock(nn.Module):
         )
         self.shortcut = SEANetConv1d(channels, channels, 1, causal=causal)
 
-    def forward(self, states: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
+    def forward(self, states: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         activate, narrow, activate_again, widen = self.block
         inner = widen(activate_again(narrow(activate(states), lengths)), lengths)
         return self.shortcut(states, lengths) + inner

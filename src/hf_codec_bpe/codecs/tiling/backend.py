@@ -1,0 +1,79 @@
+"""When torch computes a tile's values with the same roundings as the whole clip's.
+
+A sum of float32 products depends on the order of its terms, and torch chooses among algorithms by
+shape. What is here was read in the sources of PyTorch and oneDNN, errs on the safe side, and is
+tried out on every machine besides (see `run_encoder`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+
+from .layers import Layer, lengths
+from .plan import Tile
+
+__all__ = ["can_tile", "is_exact", "tile_samples"]
+
+TILE = 24_000
+"""Samples: with 32 channels 3 MB, so that a layer finds in the cache what the last one wrote."""
+SMALLEST = 20_480
+"""A convolution of one clip of up to so many values is not given to oneDNN."""
+GRAIN = 32_768
+"""Values that are worth a thread for an activation."""
+LONGEST = 2**24
+"""Samples. EnCodec's own padding counts in float32, which is exact so far."""
+
+
+def can_tile(states: torch.Tensor) -> bool:
+    """Whether samples `[B, 1, S]` are worth tiles, and anything is known about their sums."""
+    return (
+        states.device.type == "cpu"
+        and states.dtype == torch.float32
+        and len(states) == 1
+        and 2 * tile_samples() <= states.shape[-1] <= LONGEST
+        and torch.backends.cpu.get_cpu_capability() == "AVX512"
+        and bool(torch.backends.mkldnn.enabled)
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.is_grad_enabled()
+    )
+
+
+def tile_samples() -> int:
+    """Samples that a tile is made for: more for many threads, each of which needs its share."""
+    return TILE * max(1, torch.get_num_threads() // 2)
+
+
+def is_exact(layers: Sequence[Layer], length: int, tiles: Iterable[Tile]) -> bool:
+    """Whether tiles of a clip of `length` samples are computed as the whole clip is."""
+    pieces = {(length, True, True)} | {(t.last - t.first, t.starts, t.ends) for t in tiles}
+    return all(_is_usual(layers, *piece) for piece in pieces)
+
+
+def _is_usual(layers: Sequence[Layer], length: int, starts: bool, ends: bool) -> bool:
+    threads = torch.get_num_threads()
+    for index, (convolution, positions) in enumerate(lengths(layers, length, starts, ends)):
+        values = convolution.channels * positions
+        if values <= SMALLEST or not convolution.fits(positions, ends):
+            return False
+        if threads == 1:
+            continue
+        # Each thread activates the same number of channels: none begins within one.
+        if index and (convolution.channels % threads or values < GRAIN * threads):
+            return False
+        if convolution.extent == 1 and _is_split(convolution.channels, positions):
+            return False
+    return True
+
+
+def _is_split(channels: int, positions: int) -> bool:
+    """Whether oneDNN might cut the sum of a 1x1 convolution in two because of its length.
+
+    It does (`jit_avx512_common_1x1_conv_kernel.cpp`, "cache aliasing") where 7 or more of the rows
+    of 16 channels begin so near to a multiple of 1024 vectors apart that a step of its loop, of at
+    most 30 positions, meets them all. With one thread, torch gives 1x1 convolutions to a matrix
+    product instead, which does not.
+    """
+    rows = channels // 16
+    return any((step * positions + 8) % 1024 <= 16 for step in range(1, rows // 7 + 1))

@@ -1,0 +1,111 @@
+"""An encoder whose first layers are computed tile by tile.
+
+Axis letters: B = batch, C = channels, D = hidden size, S = samples, T = frames or positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import nn
+
+from .backend import can_tile, is_exact, tile_samples
+from .layers import Convolution, Layer, main_path, run
+from .plan import Geometry, Tile, plan
+from .reading import is_plain, modules_of, read_layer
+
+__all__ = ["run_encoder"]
+
+
+_AGREES: WeakKeyDictionary[nn.Module, dict[tuple[int, int], bool]] = WeakKeyDictionary()
+"""Encoders that were tried out: whether tiles gave the same bits, by layers and threads."""
+
+
+def run_encoder(encoder: nn.Module, input_values: torch.Tensor) -> torch.Tensor:
+    """Runs an encoder so that on a CPU its working set stays in the cache.
+
+    The first layers of a codec's encoder make megabytes per second of audio, all of which go
+    through main memory if each layer is computed for the whole clip before the next. Tile by tile
+    they stay in the cache, and a long clip needs a fraction of the memory. Each tile is given all
+    samples that its outputs see, so that every output is the same number, bit for bit.
+
+    That holds where the same algorithm computes tile and clip. `is_exact` tells when; and because
+    it speaks of code that is not ours, the beginning of the first clip is computed in both ways: an
+    encoder for which they differ on this machine is left alone from then on. So is what `can_tile`
+    leaves out: GPUs, other types than float32, processors without AVX-512, short clips, batches.
+
+    Layers whose weights outweigh a tile run on the whole clip, as does all that sees the whole of
+    it, such as an LSTM.
+
+    Args:
+        encoder: SEANet's or DAC's, of Transformers or of this package.
+        input_values: Samples `[B, 1, S]`.
+
+    Returns:
+        Embeddings `[B, D, T]`: what `encoder(input_values)` gives.
+    """
+    if can_tile(input_values) and is_plain(encoder):
+        modules = modules_of(encoder)
+        layers, tiles = _deepest_plan(_worthwhile(modules), input_values.shape[-1])
+        if tiles and _is_proven(encoder, layers, input_values):
+            return _run(modules[len(layers) :], _tiled(layers, tiles, input_values))
+    embeddings: torch.Tensor = encoder(input_values)
+    return embeddings
+
+
+def _worthwhile(modules: Sequence[nn.Module]) -> list[Layer]:
+    """The first layers, as far as it is worth reading their weights anew for every tile."""
+    layers: list[Layer] = []
+    for module in modules:
+        layer = read_layer(module)
+        if layer is None:
+            break
+        positions = tile_samples() // Geometry.of(layers).hop
+        if any(c.weight.numel() > c.channels * positions for c in main_path([layer])):
+            break
+        layers.append(layer)
+    return layers
+
+
+def _deepest_plan(layers: Sequence[Layer], length: int) -> tuple[Sequence[Layer], list[Tile]]:
+    """As many of the first layers as tiles are exact for, and the tiles; or none.
+
+    The last layer is one that leaves little to keep, a downsampling convolution.
+    """
+    for depth in range(len(layers), 0, -1):
+        last, some = layers[depth - 1], layers[:depth]
+        if isinstance(last, Convolution) and last.stride > 1:
+            tiles = plan(Geometry.of(some), length, tile_samples())
+            if tiles and is_exact(some, length, tiles):
+                return some, tiles
+    return [], []
+
+
+def _is_proven(encoder: nn.Module, layers: Sequence[Layer], input_values: torch.Tensor) -> bool:
+    """Whether tiles give the clip's bits on this machine, tried out once, on three of them."""
+    agrees, case = _AGREES.setdefault(encoder, {}), (len(layers), torch.get_num_threads())
+    if case not in agrees:
+        tile = tile_samples()
+        sample = input_values[..., : 3 * tile + input_values.shape[-1] % tile]
+        tiles = plan(Geometry.of(layers), sample.shape[-1], tile)
+        if not is_exact(layers, sample.shape[-1], tiles):
+            return False
+        whole = _run(modules_of(encoder)[: len(layers)], sample)
+        agrees[case] = torch.equal(_tiled(layers, tiles, sample), whole)
+    return agrees[case]
+
+
+def _tiled(layers: Sequence[Layer], tiles: Sequence[Tile], states: torch.Tensor) -> torch.Tensor:
+    """Samples `[1, 1, S]` to the layers' outputs `[1, C, T]`."""
+    outputs = []
+    for tile in tiles:
+        computed = run(layers, states[..., tile.first : tile.last], tile.starts, tile.ends)
+        outputs.append(computed[..., tile.skipped : tile.skipped + tile.stop - tile.start])
+    return torch.cat(outputs, dim=-1)
+
+
+def _run(modules: Sequence[nn.Module], states: torch.Tensor) -> torch.Tensor:
+    return reduce(lambda states, module: module(states), modules, states)
