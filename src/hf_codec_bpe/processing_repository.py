@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .codecs import AudioCodec
+    from .evaluation.codec_report import CodecReport
     from .evaluation.report import CompressionReport
 
 __all__ = ["CodecProcessorMixin"]
@@ -138,7 +139,7 @@ class CodecProcessorMixin(ProcessorMixin):
         self,
         repo_id: str,
         *,
-        report: CompressionReport | None = None,
+        report: CompressionReport | CodecReport | None = None,
         commit_message: str | None = None,
         commit_description: str | None = None,
         private: bool | None = None,
@@ -152,7 +153,8 @@ class CodecProcessorMixin(ProcessorMixin):
 
         Args:
             repo_id: `user/name`; made if it is not there.
-            report: What `compression_report` measured on a held-out set, for the card.
+            report: What `compression_report` or `codec_report` measured on a held-out set, for the
+                card.
             commit_message: The commit's title.
             commit_description: The rest of its message.
             private: Whether a new repository is private.

@@ -15,6 +15,7 @@ from . import (
     decode,
     demo,
     encode,
+    evaluate,
     extend,
     pack,
     presets,
@@ -42,6 +43,7 @@ app.command()(extend.extend)
 app.command()(pack.pack)
 app.command()(stats.stats)
 app.command()(report.report)
+app.command()(evaluate.evaluate)
 app.command()(build.build)
 app.command()(push.push)
 app.command()(presets.presets)

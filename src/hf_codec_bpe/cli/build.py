@@ -72,11 +72,18 @@ def build(
         f"{making.folder}: {report.tokens_per_second:.2f} tokens per second, "
         f"{report.compression:.3f} codes per token on held-out audio."
     )
+    evaluation = making.evaluate(processor)
+    if evaluation is None:
+        typer.echo(
+            "What comes back was not measured: pip install 'hf-codec-bpe[evaluate]' and run this "
+            "again.",
+            err=True,
+        )
     if push:
         commit = push_folder(
             making.folder,
             push,
-            card=card_for(processor, push, report=report),
+            card=card_for(processor, push, report=evaluation or report),
             extra=draw(report),
             private=private or None,
         )

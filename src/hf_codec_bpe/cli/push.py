@@ -12,6 +12,7 @@ from ..errors import PushError
 from .options import hide_loading_bars
 
 if TYPE_CHECKING:
+    from ..evaluation.codec_report import CodecReport
     from ..evaluation.report import CompressionReport
 
 __all__ = ["push"]
@@ -56,8 +57,9 @@ def push(
 ) -> None:
     """Publish a folder with a card, in one commit.
 
-    The card says what the folder holds and, with --held-out, how well it compresses that audio. A
-    card that is there already keeps all that stands outside of its marked part.
+    The card says what the folder holds and, with --held-out, how well it compresses that audio and,
+    where hf-codec-bpe[evaluate] is installed, how well it comes back. A card that is there already
+    keeps all that stands outside of its marked part.
     """
     from ..hub.pushing import card_for, draw, push_folder
 
@@ -95,11 +97,14 @@ def _load(folder: Path) -> Any:
     )
 
 
-def _measure(thing: Any, held_out: list[Path], name: str | None) -> CompressionReport:
+def _measure(thing: Any, held_out: list[Path], name: str | None) -> CompressionReport | CodecReport:
+    """What the tokenizer achieves, and where the extra `evaluate` is there, the codec too."""
     from tqdm import tqdm
 
     from ..data.audio_files import find_audio
     from ..evaluation.compression import audio_report
+    from ..evaluation.metrics import are_metrics_available
+    from ..evaluation.reconstruction import codec_report
     from ..processing_codec_bpe import CodecBPEProcessor
 
     if not isinstance(thing, CodecBPEProcessor):
@@ -107,4 +112,7 @@ def _measure(thing: Any, held_out: list[Path], name: str | None) -> CompressionR
             f"A {type(thing).__name__} has no codec to measure --held-out with: push a processor."
         )
     clips = tqdm([file.path for file in find_audio(held_out)], unit="clip", desc="Measuring")
-    return audio_report(thing, clips, name=name or ", ".join(map(str, held_out)))
+    title = name or ", ".join(map(str, held_out))
+    if are_metrics_available():
+        return codec_report(thing, clips, name=title)
+    return audio_report(thing, clips, name=title)

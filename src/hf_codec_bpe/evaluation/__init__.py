@@ -1,6 +1,11 @@
-"""What a tokenizer achieves on audio that it was not trained on: numbers, and pictures of them."""
+"""What a tokenizer achieves on audio that it was not trained on, and what a codec makes of audio.
 
+Numbers, and pictures of them.
+"""
+
+from .codec_report import CodecReport
 from .compression import audio_report, compression_report
+from .reconstruction import codec_report
 from .report import CompressionReport
 
-__all__ = ["CompressionReport", "audio_report", "compression_report"]
+__all__ = ["CodecReport", "CompressionReport", "audio_report", "codec_report", "compression_report"]

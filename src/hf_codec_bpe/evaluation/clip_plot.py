@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_clip"]
+__all__ = ["RANGE_DB", "log_mel", "mel_ticks", "plot_clip"]
 
 _UNMERGED = "#dfe2e6"
 _TICKS_HZ = (0, 250, 500, 1000, 2000, 4000, 8000, 16000)
-_RANGE_DB = 70.0
+RANGE_DB = 70.0
 
 
 def plot_clip(clip: ClipTokens, num_frames: int = 60) -> Figure:
@@ -58,28 +58,32 @@ def _loudest(clip: ClipTokens, num_frames: int) -> range:
 
 
 def _draw_mel(axes: Axes, clip: ClipTokens, seconds: npt.NDArray[np.float64]) -> None:
-    from transformers.audio_utils import hertz_to_mel
-
-    top = float(hertz_to_mel(clip.sampling_rate / 2, "htk"))
     axes.imshow(
-        _log_mel(clip, seconds[0], seconds[-1]),
-        extent=(seconds[0], seconds[-1], 0, top),
+        log_mel(clip, seconds[0], seconds[-1]),
+        extent=(seconds[0], seconds[-1], 0, 1),
         origin="lower",
         aspect="auto",
         cmap="Greys",
-        vmin=-_RANGE_DB,
+        vmin=-RANGE_DB,
         vmax=0,
         interpolation="bilinear",
     )
-    ticks = [hz for hz in _TICKS_HZ if hz <= clip.sampling_rate / 2]
-    axes.set_yticks(
-        [float(hertz_to_mel(hz, "htk")) for hz in ticks], [f"{hz / 1000:g}" for hz in ticks]
-    )
+    ticks = mel_ticks(clip.sampling_rate)
+    axes.set_yticks(list(ticks.values()), list(ticks))
     axes.set_ylabel("frequency, kHz (mel)")
     axes.tick_params(bottom=False)
 
 
-def _log_mel(clip: ClipTokens, start: float, end: float) -> npt.NDArray[np.float64]:
+def mel_ticks(sampling_rate: int) -> dict[str, float]:
+    """Frequencies in kHz, and where they are on the mel scale, from 0 to 1 for the highest."""
+    from transformers.audio_utils import hertz_to_mel
+
+    top = hertz_to_mel(sampling_rate / 2, "htk")
+    shown = [hz for hz in _TICKS_HZ if hz <= sampling_rate / 2]
+    return {f"{hz / 1000:g}": float(hertz_to_mel(hz, "htk") / top) for hz in shown}
+
+
+def log_mel(clip: ClipTokens, start: float, end: float) -> npt.NDArray[np.float64]:
     """Mel bands `[M, columns]` in dB below the loudest."""
     from transformers.audio_utils import mel_filter_bank, spectrogram, window_function
 

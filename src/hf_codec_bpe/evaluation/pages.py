@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import os
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .clip_plot import plot_clip
+from .codec_plot import plot_codecs
+from .codec_report import CodecReport
+from .codec_table import codec_table
 from .plots import plot_frequencies, plot_token_lengths, png, require_matplotlib
 from .report import CompressionReport
 
 if TYPE_CHECKING:
     from .clip_tokens import ClipTokens
 
-__all__ = ["write_report"]
+__all__ = ["write_codec_report", "write_report"]
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #22262e; max-width: 46rem; margin: 3rem auto;
@@ -60,11 +63,42 @@ def write_report(
     pictures["frequencies"] = png(plot_frequencies(report))
     for name, data in pictures.items():
         (place / f"{name}.png").write_bytes(data)
-    text = json.dumps(report.to_dict(), indent=2)
-    (place / "report.json").write_text(f"{text}\n", encoding="utf-8")
+    _write_json(place, report)
     page = place / "report.html"
     page.write_text(_page(report, pictures), encoding="utf-8")
     return page
+
+
+def write_codec_report(
+    folder: str | os.PathLike[str], report: CodecReport, beside: Sequence[CodecReport] = ()
+) -> Path:
+    """Writes `report.json`, `table.md` and `plot.png`.
+
+    Args:
+        folder: Made if it is not there.
+        report: The figures.
+        beside: Reports of other codecs on the same clips, for the table and the plot.
+
+    Returns:
+        The folder.
+
+    Raises:
+        MissingDependencyError: matplotlib is not installed.
+        ReportError: A report beside it is of other clips.
+    """
+    require_matplotlib()
+    table = codec_table([report, *beside])
+    place = Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "plot.png").write_bytes(png(plot_codecs([report, *beside])))
+    (place / "table.md").write_text(f"{table}\n", encoding="utf-8")
+    _write_json(place, report)
+    return place
+
+
+def _write_json(place: Path, report: CompressionReport | CodecReport) -> None:
+    text = json.dumps(report.to_dict(), indent=2)
+    (place / "report.json").write_text(f"{text}\n", encoding="utf-8")
 
 
 def _page(report: CompressionReport, pictures: Mapping[str, bytes]) -> str:

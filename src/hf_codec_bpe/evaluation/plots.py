@@ -8,9 +8,11 @@ Axis letters: K = codebooks, T = frames, L = tokens.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from importlib.util import find_spec
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 
@@ -31,7 +33,10 @@ __all__ = [
     "plot_token_lengths",
     "png",
     "require_matplotlib",
+    "styled",
 ]
+
+P = ParamSpec("P")
 
 BLUE, VERMILION, GREY, INK = "#0072b2", "#d55e00", "#8a8f98", "#22262e"
 _STYLE: dict[Any, Any] = {
@@ -93,6 +98,23 @@ def figure(
     return fig, list(panels[:, 0])
 
 
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """A function whose titles and legends look like those of all pictures.
+
+    They take their style from where they are made, axes from where `figure` made them.
+    """
+
+    @wraps(draw)
+    def draw_in_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        require_matplotlib()
+        from matplotlib import rc_context
+
+        with rc_context(_STYLE):
+            return draw(*args, **kwargs)
+
+    return draw_in_style
+
+
 def png(fig: Figure) -> bytes:
     """A figure as a PNG file, the same bytes every time."""
     from matplotlib import rc_context
@@ -103,6 +125,7 @@ def png(fig: Figure) -> bytes:
     return buffer.getvalue()
 
 
+@styled
 def plot_token_lengths(report: CompressionReport) -> Figure:
     """How many codes tokens hold: those of the held-out set, and those of the vocabulary."""
     fig, (audio, vocabulary) = figure(7.2, 4.2, rows=2)
@@ -114,6 +137,7 @@ def plot_token_lengths(report: CompressionReport) -> Figure:
     return fig
 
 
+@styled
 def plot_frequencies(report: CompressionReport) -> Figure:
     """How often tokens occur, by rank: Zipf's curve."""
     fig, (axes,) = figure(7.2, 3.8)

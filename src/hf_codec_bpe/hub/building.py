@@ -3,7 +3,8 @@
     OUT/build.json    what is being built, and of what
     OUT/codes/        the corpus as codes, see `encode_dataset`
     OUT/processor/    the repository: tokenizer, processor, codec or its pin
-    OUT/report/       what was measured on held-out audio
+    OUT/report/       what was measured on held-out audio: of the tokenizer
+    OUT/evaluation/   and of the codec, if the extra `evaluate` is installed
 
 Every step that is whole is left as it is, so that a build that was broken off goes on.
 """
@@ -21,8 +22,12 @@ from ..code_shards import CodeShards
 from ..data.audio_files import find_audio
 from ..data.encode_dataset import encode_dataset
 from ..errors import BuildError
+from ..evaluation.codec_report import CodecReport
 from ..evaluation.compression import audio_report
+from ..evaluation.metrics import are_metrics_available
+from ..evaluation.pages import write_codec_report
 from ..evaluation.plots import is_matplotlib_available
+from ..evaluation.reconstruction import codec_report
 from ..evaluation.report import CompressionReport
 from ..processing_codec_bpe import CodecBPEProcessor
 from ..training import train_tokenizer
@@ -94,6 +99,22 @@ class Build:
         processor = CodecBPEProcessor.from_pretrained(self.folder)
         return processor, self._report(processor)
 
+    def evaluate(self, processor: CodecBPEProcessor) -> CodecReport | None:
+        """Measures what comes back of held-out audio, if that is not done yet.
+
+        Returns:
+            The report, which holds that of the tokenizer too; `None` where the extra `evaluate` is
+            not installed.
+        """
+        folder = self.out / "evaluation"
+        if (folder / "report.json").exists():
+            return CodecReport.from_dict(_read(folder / "report.json"))
+        if not (are_metrics_available() and is_matplotlib_available()):
+            return None
+        report = codec_report(processor, self.held_out, name=_name(self.held_out))
+        write_codec_report(folder, report)
+        return report
+
     @property
     def folder(self) -> Path:
         """The repository that is made."""
@@ -111,7 +132,7 @@ class Build:
         if not path.exists():
             self.out.mkdir(parents=True, exist_ok=True)
             _write(path, plan)
-        there = json.loads(path.read_text(encoding="utf-8"))
+        there = _read(path)
         different = [key for key in plan if there.get(key) != plan[key]]
         if different:
             raise BuildError(
@@ -140,7 +161,7 @@ class Build:
     def _report(self, processor: CodecBPEProcessor) -> CompressionReport:
         path = self.out / "report" / "report.json"
         if path.exists():
-            return CompressionReport.from_dict(json.loads(path.read_text(encoding="utf-8")))
+            return CompressionReport.from_dict(_read(path))
         report = audio_report(processor, self.held_out, name=_name(self.held_out))
         if is_matplotlib_available():
             from ..evaluation.clip_tokens import clip_tokens
@@ -157,6 +178,10 @@ def _name(files: Sequence[Path]) -> str:
     """What readers of a card may know of the held-out set: no paths of this machine."""
     names = ", ".join(file.name for file in files[:3])
     return names if len(files) <= 3 else f"{names} and {len(files) - 3} more files"
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _write(path: Path, values: Any) -> None:

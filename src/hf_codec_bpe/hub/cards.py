@@ -1,7 +1,8 @@
 """Cards: what a repository holds, how to load it, and what was measured.
 
-All figures come from a `CompressionReport` or from the thing itself; nothing is copied from
-elsewhere. Our part stands between two marks. A card that is there already keeps everything else.
+All figures come from a `CompressionReport`, a `CodecReport` or the thing itself; nothing is copied
+from elsewhere. Our part stands between two marks. A card that is there already keeps everything
+else.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from huggingface_hub import ModelCard, ModelCardData
 
 from ..codec_vocabulary import CodecVocabulary
 from ..codecs.pin import CodecPin
+from ..evaluation.codec_report import CodecReport, compression_of
+from ..evaluation.codec_table import codec_notes, quality_rows
 from ..evaluation.report import CompressionReport
 from ..presets import find_preset
 from ..tokenization_codec_bpe import CodecBPETokenizer
@@ -31,7 +34,7 @@ def make_card(
     thing: Any,
     repo_id: str,
     *,
-    report: CompressionReport | None = None,
+    report: CompressionReport | CodecReport | None = None,
     datasets: Sequence[str] = (),
     tags: Sequence[str] = (),
     picture: str | None = None,
@@ -41,7 +44,7 @@ def make_card(
     Args:
         thing: A `CodecBPEProcessor`, a `CodecBPETokenizer`, or an extended tokenizer.
         repo_id: Where it goes.
-        report: What was measured on a held-out set.
+        report: What was measured on a held-out set: with `codec_report`, of the codec too.
         datasets: Hub ids of the datasets that the tokenizer was trained on.
         tags: More tags.
         picture: The file in the repository that shows the lengths of tokens.
@@ -178,22 +181,37 @@ def _trained_on(training: dict[str, Any], pin: CodecPin | None) -> str:
     return f"{size} ({training['num_frames'] / pin.frame_rate / 3600:.2f} hours)"
 
 
-def _measured(report: CompressionReport | None, picture: str | None) -> str:
+def _measured(report: CompressionReport | CodecReport | None, picture: str | None) -> str:
     if report is None:
         return (
             "## Measured\n\nNothing yet. `hf-codec-bpe push` and `push_to_hub` measure on held-out "
             "audio when they are given some."
         )
-    rows = [
-        ("Held-out set", f"{report.name}: {report.num_clips:,} clips, {report.seconds:,.1f} s"),
-        ("Tokens per second", f"{report.tokens_per_second:.2f}"),
-        ("Without BPE", f"{report.codes_per_second:.2f} codes per second"),
-        ("Compression", f"{report.compression:.3f} codes per token"),
-        ("Vocabulary used", f"{report.coverage:.1%} of {report.vocabulary_size:,} tokens"),
-        ("Round trip", f"exact for all {report.num_clips:,} clips"),
-    ]
-    shown = f"![How many codes tokens hold]({picture})" if picture else _lengths(report)
-    return f"{_table('Measured', rows)}\n\n{shown}"
+    parts = []
+    compression = compression_of(report)
+    if compression is not None:
+        parts.append(_table("Measured", _compression_rows(compression)))
+        parts.append(
+            f"![How many codes tokens hold]({picture})" if picture else _lengths(compression)
+        )
+    if isinstance(report, CodecReport):
+        parts.append(_table("Reconstruction", _reconstruction_rows(report)))
+        parts.append("\n".join(f"- {note}" for note in codec_notes(report)))
+    return "\n\n".join(parts)
+
+
+def _reconstruction_rows(report: CodecReport) -> Iterable[tuple[str, str]]:
+    yield "Clips", f"{report.name}: {len(report.clips):,}, {report.seconds:,.1f} s"
+    yield from quality_rows(report).items()
+
+
+def _compression_rows(report: CompressionReport) -> Iterable[tuple[str, str]]:
+    yield "Held-out set", f"{report.name}: {report.num_clips:,} clips, {report.seconds:,.1f} s"
+    yield "Tokens per second", f"{report.tokens_per_second:.2f}"
+    yield "Without BPE", f"{report.codes_per_second:.2f} codes per second"
+    yield "Compression", f"{report.compression:.3f} codes per token"
+    yield "Vocabulary used", f"{report.coverage:.1%} of {report.vocabulary_size:,} tokens"
+    yield "Round trip", f"exact for all {report.num_clips:,} clips"
 
 
 def _lengths(report: CompressionReport) -> str:

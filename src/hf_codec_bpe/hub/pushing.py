@@ -20,6 +20,7 @@ from ..errors import PushError, first_line
 from .cards import make_card, update_card
 
 if TYPE_CHECKING:
+    from ..evaluation.codec_report import CodecReport
     from ..evaluation.report import CompressionReport
 
 __all__ = ["card_for", "draw", "push", "push_folder"]
@@ -32,7 +33,7 @@ def push(
     thing: Any,
     repo_id: str,
     *,
-    report: CompressionReport | None = None,
+    report: CompressionReport | CodecReport | None = None,
     tags: Sequence[str] | None = None,
     datasets: Sequence[str] = (),
     **options: Any,
@@ -60,7 +61,7 @@ def card_for(
     thing: Any,
     repo_id: str,
     *,
-    report: CompressionReport | None = None,
+    report: CompressionReport | CodecReport | None = None,
     tags: Sequence[str] = (),
     datasets: Sequence[str] = (),
 ) -> str:
@@ -71,13 +72,15 @@ def card_for(
     )
 
 
-def draw(report: CompressionReport | None) -> dict[str, bytes]:
+def draw(report: CompressionReport | CodecReport | None) -> dict[str, bytes]:
     """The card's pictures by their names in the repository; none without matplotlib."""
+    from ..evaluation.codec_report import compression_of
     from ..evaluation.plots import is_matplotlib_available, plot_token_lengths, png
 
-    if report is None or not is_matplotlib_available():
+    compression = compression_of(report)
+    if compression is None or not is_matplotlib_available():
         return {}
-    return {_PICTURE: png(plot_token_lengths(report))}
+    return {_PICTURE: png(plot_token_lengths(compression))}
 
 
 def push_folder(

@@ -1,0 +1,153 @@
+"""`hf-codec-bpe evaluate`: what becomes of audio in a codec."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import ReportError
+from .options import Device, NumCodebooks, hide_loading_bars, open_codec
+
+if TYPE_CHECKING:
+    from ..codecs import AudioCodec
+    from ..evaluation.codec_report import CodecReport
+    from ..processing_codec_bpe import CodecBPEProcessor
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    codec: Annotated[
+        str,
+        typer.Argument(
+            help="A codec: a preset, a Hub id or a folder. Or a processor, 'demo' for the bundled "
+            "one: then with its BPE."
+        ),
+    ],
+    audio: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Clips of a sentence or so: files, folders, or one manifest (.jsonl, .csv, .tsv) "
+            "with columns 'path' and perhaps 'text'.",
+            show_default=False,
+        ),
+    ],
+    num_codebooks: NumCodebooks = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="A folder for report.json, table.md and plot.png.", metavar="PATH"
+        ),
+    ] = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="The report.json of another codec on the same clips, to show beside; repeat for "
+            "more.",
+            metavar="PATH",
+        ),
+    ] = None,
+    asr: Annotated[
+        str | None,
+        typer.Option(
+            help="A speech recogniser of Transformers, to count word errors.", metavar="MODEL"
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Only the first so many clips.", min=1, metavar="N")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="What the clips are; by default their path.", metavar="TEXT")
+    ] = None,
+    device: Device = "cpu",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Measure how well, how fast and in how many tokens audio goes through a codec.
+
+    PESQ, STOI, SI-SDR and a mel distance of what comes back, real-time factors, tokens and bits per
+    second with and without BPE, and with --asr word errors.
+    """
+    from tqdm import tqdm
+
+    from ..evaluation.codec_table import codec_table
+    from ..evaluation.metrics import require_metrics
+    from ..evaluation.pages import write_codec_report
+    from ..evaluation.plots import require_matplotlib
+    from ..evaluation.recognition import open_recogniser
+    from ..evaluation.reconstruction import codec_report
+
+    require_metrics()
+    if out is not None:
+        require_matplotlib()
+    others = [_read(path) for path in beside or ()]
+    clips = _clips(audio)[:limit]
+    found = codec_report(
+        _open(codec, num_codebooks, device),
+        tqdm(clips, unit="clip", desc="Measuring"),
+        name=name or ", ".join(map(str, audio)),
+        label=Path(codec).name if Path(codec).exists() else codec,
+        asr=None if asr is None else open_recogniser(asr, device),
+    )
+    if out is not None:
+        write_codec_report(out, found, others)
+    typer.echo(json.dumps(found.to_dict()) if as_json else codec_table([found, *others]))
+
+
+def _open(name: str, num_codebooks: int | None, device: str) -> AudioCodec | CodecBPEProcessor:
+    """The processor or the codec of that name."""
+    from ..demo import demo_repo
+    from ..processing_codec_bpe import CodecBPEProcessor
+
+    place = str(demo_repo()) if name == "demo" else name
+    if not _is_processor(place):
+        return open_codec(name, num_codebooks, device)
+    if num_codebooks is not None:
+        raise ReportError(
+            f"{name} is a processor, whose tokenizer was made for its codebooks: leave out "
+            "--num-codebooks, or name the codec alone."
+        )
+    hide_loading_bars()
+    return CodecBPEProcessor.from_pretrained(place).to(device)
+
+
+def _is_processor(place: str) -> bool:
+    """Whether a processor is there; `False` if nobody can tell."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    from ..presets import find_preset
+
+    if Path(place).is_dir():
+        return Path(place, "processor_config.json").exists()
+    if find_preset(place):
+        return False
+    try:
+        hf_hub_download(place, "processor_config.json")
+    except (HfHubHTTPError, HFValidationError, OSError):
+        return False
+    return True
+
+
+def _clips(audio: list[Path]) -> list[Any]:
+    """Paths, or the rows of a manifest."""
+    from ..data.audio_files import find_audio
+    from ..data.sources import MANIFESTS, open_sources
+
+    if len(audio) == 1 and audio[0].suffix.lower() in MANIFESTS and audio[0].is_file():
+        sources = open_sources(audio)
+        rows = sources.read(0, sources.num_sources or 0)
+        return [{"audio": row.audio, "text": row.text} for row in rows]
+    return [file.path for file in find_audio(audio)]
+
+
+def _read(path: Path) -> CodecReport:
+    from ..evaluation.codec_report import CodecReport
+
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ReportError(f"{path} is not JSON: pass what evaluate wrote. ({error})") from error
+    return CodecReport.from_dict(values)
