@@ -24,6 +24,8 @@ class ResidualCodebooks:
 
     def __init__(self, num_codebooks: int, codebook_size: int, dim: int) -> None:
         self.words = torch.zeros(num_codebooks, codebook_size, dim)
+        self.counts = torch.zeros(num_codebooks, codebook_size)
+        self.sums = torch.zeros(num_codebooks, codebook_size, dim)
 
     def choose(self, vectors: Tensor, index: int) -> Tensor:
         """Return the codes of `vectors` [N, D] in codebook `index`, [N]: the nearest words."""
@@ -40,14 +42,35 @@ class ResidualCodebooks:
                 self.refit(index, residual)
             residual = residual - self.words[index][self.choose(residual, index)]
 
-    def refit(self, index: int, vectors: Tensor) -> None:
-        """Do one round of k-means for codebook `index`, moving dead codes onto random vectors."""
+    @torch.no_grad()
+    def follow(self, vectors: Tensor, decay: float) -> None:
+        """Move all codebooks a little towards `vectors` [N, D], which an encoder makes anew."""
+        residual = vectors
+        for index in range(len(self.words)):
+            self.refit(index, residual, decay)
+            residual = residual - self.words[index][self.choose(residual, index)]
+
+    @torch.no_grad()
+    def quantize(self, vectors: Tensor, num_codebooks: int) -> Tensor:
+        """Return `vectors` [N, D] as the first `num_codebooks` codebooks tell them, [N, D]."""
+        residual = vectors
+        for index in range(num_codebooks):
+            residual = residual - self.words[index][self.choose(residual, index)]
+        return vectors - residual
+
+    def refit(self, index: int, vectors: Tensor, decay: float = 0.0) -> None:
+        """Do one round of k-means for codebook `index`, moving dead codes onto random vectors.
+
+        `decay` is the share of its past that a codebook keeps: 0 for plain k-means.
+        """
         codes = self.choose(vectors, index)
-        counts = torch.bincount(codes, minlength=self.words.shape[1])
-        sums = torch.zeros_like(self.words[index]).index_add_(0, codes, vectors)
-        self.words[index] = sums / counts.clamp(min=1)[:, None]
-        dead = (counts < DEAD_SHARE * counts.float().mean()).nonzero()[:, 0]
-        self.words[index, dead] = vectors[torch.randint(len(vectors), (len(dead),))]
+        counts, sums = self.counts[index], self.sums[index]
+        counts.mul_(decay).add_(torch.bincount(codes, minlength=len(counts)) * (1 - decay))
+        sums.mul_(decay).index_add_(0, codes, vectors * (1 - decay))
+        dead = (counts < DEAD_SHARE * counts.mean()).nonzero()[:, 0]
+        counts[dead] = counts.mean()
+        sums[dead] = vectors[torch.randint(len(vectors), (len(dead),))] * counts.mean()
+        self.words[index] = sums / counts[:, None]
 
 
 def lift(words: Tensor, scale: float) -> Tensor:

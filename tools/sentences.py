@@ -1,5 +1,5 @@
 # ruff: noqa: RUF001 (the alphabets are meant)
-"""Short everyday sentences, written for this project, that espeak-ng reads aloud."""
+"""Short everyday sentences, written for this project, that espeak-ng and flite read aloud."""
 
 from __future__ import annotations
 
@@ -14,6 +14,36 @@ _ENGLISH = (
     "Few people know how thick the ice really is.",
     "He joined the choir because he enjoys singing.",
     "Should we wait here, or shall I call you tomorrow?",
+    "Nothing in the letter told us where she had gone.",
+    "The judge asked both sides to speak more slowly.",
+    "Thirty geese flew over the valley in a wide arrow.",
+    "We could hear the engine cough and finally stop.",
+    "His answer was short, polite, and completely wrong.",
+    "Put a pinch of ginger into the soup, not a spoonful.",
+    "The museum shows jewels, masks, and wooden ships.",
+    "Why did the author choose such an unusual title?",
+    "Large waves pushed the empty barrel towards the shore.",
+    "Her voice was calm, although her hands were shaking.",
+    "You may borrow my umbrella if you bring it back.",
+    "Every village along the river has its own market.",
+    "The teacher drew a circle and divided it in three.",
+    "Both brothers chose to study music rather than law.",
+    "It is fair to say that nobody expected this result.",
+    "The oysters were fresh, the bread was warm and crisp.",
+    "Ask your neighbours whether they have seen the cat.",
+    "Before the bell rang, all the pages had been copied.",
+    "A narrow path leads up to the ruins of the castle.",
+    "He thought about the question for a very long time.",
+    "The doctor examined the child's ear and smiled.",
+    "Green apples, plums and cherries grew on the hill.",
+    "Our train was delayed because of snow on the track.",
+    "There is a measure of truth in what the poet wrote.",
+    "The soldiers marched past without turning their heads.",
+    "Please join us on the roof to watch the fireworks.",
+    "Such a huge machine could lift forty tons of iron.",
+    "The young king gave away most of what he owned.",
+    "Zebras and giraffes share the same dusty water hole.",
+    "Can you help me push this heavy box through the door?",
 )
 
 SENTENCES: dict[str, tuple[str, ...]] = {

@@ -1,17 +1,20 @@
-"""Make a corpus of varied synthetic speech with espeak-ng, the same every time for one seed.
+"""Make a corpus of varied synthetic speech, the same every time for one seed.
 
     python tools/synthesise_speech.py corpus --hours 1 --seed 0
     python tools/synthesise_speech.py corpus --recordings LJ001-0001.flac LJ001-0003.flac
 
-Every utterance gets its own language, voice, speed, pitch and room. Recordings, when given, join
-the corpus as several copies at different speeds, which also shifts their pitch and formants.
-The files are 16 kHz mono FLAC. Needs the program `espeak-ng` on the PATH; downloads nothing.
+espeak-ng speaks many languages in many voices, out of formants; flite speaks English, out of
+recordings of real people, whose spectra a codec has to know too. Every utterance gets its own
+voice, speed, pitch and room. Recordings, when given, join the corpus as several copies at different
+speeds, which also shifts their pitch and formants. The files are 16 kHz mono FLAC. Needs the
+programs `espeak-ng` and `flite` on the PATH; downloads nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import subprocess
+import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import count
@@ -25,6 +28,8 @@ from sentences import SENTENCES
 SAMPLE_RATE = 16_000
 BATCH = 32  # utterances made between two looks at the total duration
 NON_SPEECH_SHARE = 0.04
+FLITE_SHARE = 0.45  # of the speech
+FLITE_VOICES = {"kal16": 105, "awb": 130, "rms": 100, "slt": 180}  # and their pitch in hertz
 RECORDING_SPEEDS = (0.72, 0.8, 0.88, 0.96, 1.0, 1.06, 1.14, 1.22)
 VARIANTS = (
     *(f"m{i}" for i in range(1, 9)),
@@ -46,6 +51,16 @@ def speak(text: str, voice: str, speed: int, pitch: int, gap: int) -> np.ndarray
     return soxr.resample(samples.astype(np.float32), rate, SAMPLE_RATE)
 
 
+def speak_english(text: str, voice: str, pitch: float, stretch: float) -> np.ndarray:
+    """Return flite's rendering of `text` as float samples at 16 kHz, [N]; `pitch` in hertz."""
+    command = ["flite", "-voice", voice, "--setf", f"int_f0_target_mean={pitch:.0f}"]
+    with tempfile.NamedTemporaryFile(suffix=".wav") as wav:
+        command += ["--setf", f"duration_stretch={stretch:.2f}", "-t", text, "-o", wav.name]
+        subprocess.run(command, check=True)
+        samples, rate = sf.read(wav.name, dtype="float32")
+    return soxr.resample(samples, rate, SAMPLE_RATE)
+
+
 def random_text(language: str, rng: np.random.Generator) -> str:
     """Join two sentences of `language`, at times with a number between them."""
     first, second = rng.choice(SENTENCES[language], size=2, replace=False)
@@ -54,7 +69,12 @@ def random_text(language: str, rng: np.random.Generator) -> str:
 
 
 def random_speech(rng: np.random.Generator) -> np.ndarray:
-    """Return one synthetic utterance in a random language and voice, [N]."""
+    """Return one synthetic utterance in a random voice, [N]."""
+    return random_english(rng) if rng.random() < FLITE_SHARE else random_language(rng)
+
+
+def random_language(rng: np.random.Generator) -> np.ndarray:
+    """Return an utterance in a random language of espeak-ng's, [N]."""
     language = rng.choice(list(SENTENCES))
     voice = f"{language}+{rng.choice(VARIANTS)}"
     return speak(
@@ -64,6 +84,14 @@ def random_speech(rng: np.random.Generator) -> np.ndarray:
         pitch=int(rng.integers(15, 85)),
         gap=int(rng.integers(0, 6)),
     )
+
+
+def random_english(rng: np.random.Generator) -> np.ndarray:
+    """Return an utterance of a flite voice, made larger or smaller than it is, [N]."""
+    voice = rng.choice(list(FLITE_VOICES))
+    pitch = FLITE_VOICES[voice] * rng.uniform(0.75, 1.35)
+    sound = speak_english(random_text("en-us", rng), voice, pitch, rng.uniform(0.8, 1.3))
+    return soxr.resample(sound, SAMPLE_RATE * rng.uniform(0.82, 1.22), SAMPLE_RATE)
 
 
 def random_tones(rng: np.random.Generator) -> np.ndarray:

@@ -1,10 +1,12 @@
 """Train the tiny codec that ships with hf_codec_bpe and export it as a Transformers DacModel.
 
-    python tools/train_demo_codec.py corpus codec --minutes 25 --codes codes
+    python tools/train_demo_codec.py corpus codec --minutes 75 --codes codes
 
-An autoencoder without codebooks comes first; then codebooks are fitted to its latents, and the
-decoder learns to live with them, behind DAC's own quantizer in half precision as it will ship.
-(Training encoder and codebooks together on so little audio per step made both worse.)
+Three stages. An autoencoder comes first, with noise in place of codebooks: codebooks put in
+before the encoder has learnt anything collapse, and noise of the strength of their errors makes
+it spread what it knows evenly over all latent dimensions. Then k-means fits residual codebooks
+to its latents, and all three learn together. Last, the decoder alone gets used to DAC's own
+quantizer in half precision, as the codec will ship.
 `--minutes` is a number of steps in disguise, so that the result depends on the seed alone.
 """
 
@@ -26,20 +28,22 @@ from torch import Tensor, nn
 from transformers import DacConfig, DacFeatureExtractor, DacModel
 
 SAMPLE_RATE = 16_000
-LATENT_DIM = 24  # few, for 48 bits per frame to describe them well
-STEPS_PER_MINUTE = 190  # on two idle CPU cores; if they are shared, set OMP_NUM_THREADS=1
-AUTOENCODER_SHARE = 0.65  # of all steps; the rest is the decoder's
+LATENT_DIM = 32  # few, for 64 bits per frame to describe them well
+NOISE = 0.3  # relative to each latent dimension; 2 bits for each would leave 0.25
+STEPS_PER_MINUTE = 170  # of one CPU core (OMP_NUM_THREADS=1), once torch has compiled the model
+SHARES = (0.5, 0.35)  # of all steps, for the first two stages
+DECAY = 0.99  # of the codebooks' memory, per step
+COMMITMENT = 0.25  # weight of the distance from the latents to their code words
 WARM_UP = 100  # steps
 REPORT_EVERY = 100  # steps
 
 
 def build_model(num_codebooks: int, codebook_size: int) -> DacModel:
-    """Return the untrained codec: 50 frames per second, about 1.2 million weights."""
+    """Return the untrained codec: 62.5 frames per second, about 1.4 million weights."""
     config = DacConfig(
         encoder_hidden_size=16,
-        decoder_hidden_size=192,
-        # Even ratios: DAC's transposed convolutions lose samples with odd ones.
-        downsampling_ratios=[4, 8, 10],
+        decoder_hidden_size=176,
+        downsampling_ratios=[4, 4, 4, 4],
         hidden_size=LATENT_DIM,
         n_codebooks=num_codebooks,
         codebook_size=codebook_size,
@@ -76,10 +80,12 @@ class Trainer:
     books: ResidualCodebooks
     corpus: Corpus
     batch: int = 6
-    crop: int = SAMPLE_RATE // 2
+    crop: int = 8192  # samples: whole frames, about half a second
 
     def __post_init__(self) -> None:
         self.spectral_loss = SpectralLoss(SAMPLE_RATE)
+        self.model.encoder.compile()
+        self.model.decoder.compile()
 
     def run(
         self,
@@ -111,8 +117,27 @@ class Trainer:
         return waveform + self.spectral_loss(decoded, audio)
 
     def autoencoder_loss(self, audio: Tensor) -> Tensor:
-        """Return the loss of encoder and decoder without codebooks."""
-        return self.distance(self.model.encoder(audio[:, None]), audio, waveform_weight=6.0)
+        """Return the loss of encoder and decoder with noise between them."""
+        latents = self.model.encoder(audio[:, None])
+        spread = latents.std(dim=(0, 2), keepdim=True)
+        noisy = latents + NOISE * spread * torch.randn_like(latents)
+        return self.distance(noisy, audio, waveform_weight=6.0)
+
+    def codebook_loss(self, audio: Tensor) -> Tensor:
+        """Return the loss of encoder and decoder with codebooks between them, which follow."""
+        latents = self.model.encoder(audio[:, None])
+        vectors = latents.detach().transpose(1, 2).reshape(-1, latents.shape[1])
+        self.books.follow(vectors, DECAY)
+        quantized = self.books.quantize(vectors, self.random_count())
+        quantized = quantized.view(len(audio), -1, latents.shape[1]).transpose(1, 2)
+        commitment = (latents - quantized).square().mean() / vectors.square().mean()
+        passed = latents + (quantized - latents).detach()  # gradients go straight through
+        return self.distance(passed, audio, waveform_weight=4.0) + COMMITMENT * commitment
+
+    def random_count(self) -> int:
+        """Return how many codebooks to use: all of them, three times in four."""
+        total = len(self.books.words)
+        return total if torch.rand(()) < 0.75 else int(torch.randint(1, total, ()))
 
     def decoder_loss(self, audio: Tensor) -> Tensor:
         """Return the loss of the decoder behind the fixed encoder and DAC's own quantizer."""
@@ -124,7 +149,9 @@ class Trainer:
     def fit_codebooks(self, clips: int = 300, seconds: int = 4) -> None:
         """Fit the codebooks to the encoder's latents of random pieces of the corpus."""
         pieces = self.corpus.crops(clips, seconds * SAMPLE_RATE)
-        latents = torch.cat([self.model.encoder(piece[None, None])[0].T for piece in pieces])
+        latents = torch.cat(
+            [self.model.encoder.forward(piece[None, None])[0].T for piece in pieces]
+        )
         self.books.fit(latents)
 
     def train_autoencoder(self, steps: int) -> None:
@@ -132,9 +159,14 @@ class Trainer:
         both = [*self.model.encoder.parameters(), *self.model.decoder.parameters()]
         self.run("autoencoder", both, self.autoencoder_loss, steps, (1e-3, 5e-4))
 
-    def put_codebooks_in(self) -> None:
-        """Fit the codebooks, hand them to DAC, and fix everything that decides about codes."""
+    def train_codebooks(self, steps: int) -> None:
+        """Fit codebooks to the encoder's latents, and train all together."""
         self.fit_codebooks()
+        both = [*self.model.encoder.parameters(), *self.model.decoder.parameters()]
+        self.run("codebooks", both, self.codebook_loss, steps, (5e-4, 1e-4))
+
+    def put_codebooks_in(self) -> None:
+        """Hand the codebooks to DAC, and fix everything that decides about codes."""
         export(self.books, self.model.quantizer)
         round_to_half(self.model.encoder)
         round_to_half(self.model.quantizer)
@@ -180,13 +212,14 @@ def write_codes(model: DacModel, corpus: Corpus, folder: Path) -> None:
 
 
 def train(trainer: Trainer, out_dir: Path, minutes: float) -> None:
-    """Run both stages, saving the codec before the decoder's and after it."""
+    """Run all stages, saving the codec before the decoder's and after it."""
     steps = round(minutes * STEPS_PER_MINUTE)
-    first = round(AUTOENCODER_SHARE * steps)
+    first, second = (round(share * steps) for share in SHARES)
     trainer.train_autoencoder(first)
+    trainer.train_codebooks(second)
     trainer.put_codebooks_in()
     save(trainer.model, out_dir)
-    trainer.train_decoder(steps - first)
+    trainer.train_decoder(steps - first - second)
     save(trainer.model, out_dir)
 
 
@@ -195,8 +228,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("corpus_dir", type=Path, help="FLAC files, 16 kHz mono")
     parser.add_argument("out_dir", type=Path, help="where the codec goes")
-    parser.add_argument("--minutes", type=float, default=25, help="about how long (default: 25)")
-    parser.add_argument("--codebooks", type=int, default=6, help="default: 6")
+    parser.add_argument("--minutes", type=float, default=75, help="about how long (default: 75)")
+    parser.add_argument("--codebooks", type=int, default=8, help="default: 8")
     parser.add_argument("--codebook-size", type=int, default=256, help="default: 256")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument("--codes", type=Path, help="also write the corpus as codes to this folder")
