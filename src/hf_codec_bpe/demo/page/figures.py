@@ -12,39 +12,53 @@ from .drawing import length_style
 if TYPE_CHECKING:
     from .trip import Trip
 
-__all__ = ["error_message", "key_figures", "legend", "note", "token_chips"]
+__all__ = ["NOTHING_YET", "error_message", "key_figures", "legend", "note", "token_chips"]
+
+NOTHING_YET = (
+    '<div class="empty"><i></i><p>Its tokens will be here.<br>'
+    "<small>Record yourself, drop a file, or try the bundled clip.</small></p></div>"
+)
+"""What the page shows in place of a clip."""
 
 _MOST_SWATCHES = 10
 _NUM_CHIPS = 60
 
 
 def key_figures(trip: Trip) -> str:
-    """A row of the numbers that matter."""
+    """How many tokens a second takes, and how long these are beside bare codes."""
     per_second = trip.num_tokens / trip.seconds
-    merged = trip.token_bits_per_second
-    shown = [
-        ("Tokens per second", f"{per_second:,.1f}", "tokens-per-second"),
-        ("Tokens", f"{trip.num_tokens:,}", "tokens"),
-        ("Codes per token", f"{trip.compression:.2f}", "compression"),
-        ("Codes per second", f"{trip.num_codes / trip.seconds:,.1f}", "codes-per-second"),
-        ("kbit/s as codes", f"{trip.code_bits_per_second / 1000:.2f}", "code-bits"),
-        ("kbit/s as tokens", "-" if merged is None else f"{merged / 1000:.2f}", "token-bits"),
-        ("Seconds", f"{trip.seconds:.2f}", "seconds"),
-    ]
-    cells = "".join(
-        f'<div><dt>{name}</dt><dd id="{place}">{value}</dd></div>' for name, value, place in shown
+    bars = _bar("codes", trip.num_codes, trip.code_bits_per_second, trip)
+    if trip.token_bits_per_second is not None:
+        bars += _bar("tokens", trip.num_tokens, trip.token_bits_per_second, trip)
+    return (
+        '<div class="figures"><p class="headline">'
+        f'<b id="headline">{per_second:,.1f}</b> tokens per second'
+        f'<small><span id="tokens">{trip.num_tokens:,}</span> tokens for '
+        f'<span id="seconds">{trip.seconds:.2f}</span> s of sound, '
+        f'<span id="compression">{trip.compression:.2f}</span> codes in each on average</small></p>'
+        f'<div class="bars">{bars}</div></div>'
     )
-    return f'<dl class="figures">{cells}</dl>'
+
+
+def _bar(name: str, count: int, bits_per_second: float, trip: Trip) -> str:
+    """How many there are in a second, of the most that the codec makes; and the bits they take."""
+    per_second = count / trip.seconds
+    share = min(1.0, per_second / trip.most_codes_per_second)
+    return (
+        f'<span>{name}</span><div><i class="{name}-bar" style="width:{share:.1%}"></i></div>'
+        f'<b id="{name}-per-second">{per_second:,.1f}<small> per s</small></b>'
+        f'<b id="{name}-bits">{bits_per_second / 1000:.2f}<small> kbit/s</small></b>'
+    )
 
 
 def note(trip: Trip, reads: int | None) -> str:
     """What to know about these figures, where the tokenizer's `reads` codebooks are not in use."""
-    used = len(trip.codebook_sizes)
     if reads is None or trip.ids is not None:
         return ""
+    needed, used = _counted(reads, "codebook"), _counted(len(trip.codebook_sizes), "codebook")
     return (
-        f'<p class="note">The tokenizer reads the codes of {_codebooks(reads)} in turn. With '
-        f"{_codebooks(used)} it cannot be used, so here every code is a token.</p>"
+        f'<p class="note">The tokenizer reads the codes of {needed} in turn. With {used} it cannot '
+        "be used, so here every code is a token.</p>"
     )
 
 
@@ -55,7 +69,7 @@ def legend(trip: Trip) -> str:
     longest = int(lengths[-1])
     swatches = "".join(
         f'<li><i style="{length_style(length, longest)}"></i>{length}'
-        f"<small>{count / trip.num_tokens:.0%}</small></li>"
+        f"<small>{_percent(count / trip.num_tokens)}</small></li>"
         for length, count in zip(lengths[shown].tolist(), counts[shown].tolist(), strict=True)
     )
     return f'<div class="legend"><span>Codes in a token</span><ul>{swatches}</ul></div>'
@@ -67,14 +81,14 @@ def token_chips(trip: Trip) -> str:
         return ""
     longest = int(trip.clip.lengths.max())
     chips = "".join(
-        f'<li style="{length_style(length, longest)}" title="{length} codes">{token}</li>'
+        f'<li style="{length_style(length, longest)}" title="{_counted(length, "code")}">{token}</li>'
         for token, length in zip(
             trip.ids[:_NUM_CHIPS], trip.clip.lengths[:_NUM_CHIPS].tolist(), strict=True
         )
     )
     rest = trip.num_tokens - _NUM_CHIPS
     more = f'<li class="more">and {rest:,} more</li>' if rest > 0 else ""
-    return f'<div class="tokens"><span>Ids of the tokens</span><ul>{chips}{more}</ul></div>'
+    return f'<div class="tokens"><span>Token ids</span><ul>{chips}{more}</ul></div>'
 
 
 def error_message(error: Exception) -> str:
@@ -82,5 +96,9 @@ def error_message(error: Exception) -> str:
     return f'<p class="error" role="alert">{escape(str(error))}</p>'
 
 
-def _codebooks(count: int) -> str:
-    return f"{count} codebook{'' if count == 1 else 's'}"
+def _percent(share: float) -> str:
+    return "&lt;1%" if share < 0.01 else f"{share:.0%}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -37,6 +37,8 @@ class Trip:
 
     clip: ClipTokens
     codebook_sizes: tuple[int, ...]
+    most_codes_per_second: float
+    """With all codebooks in use and no frames merged."""
     ids: list[int] | None
     """The tokens `[L]`; `None` where no tokenizer merged codes, so that every code is a token."""
     vocabulary_size: int | None
@@ -120,6 +122,7 @@ def round_trip(
     return Trip(
         clip=ClipTokens.of(chosen, waveform, codes, lengths),
         codebook_sizes=chosen.codebook_sizes,
+        most_codes_per_second=codec.frame_rate * codec.num_codebooks,
         ids=ids,
         vocabulary_size=None if vocabulary is None else len(vocabulary.texts),
         returned=returned,
