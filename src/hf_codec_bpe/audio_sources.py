@@ -103,8 +103,9 @@ def opened(file: Any, name: str) -> Iterator[Any]:
             num_read = sound.tell()
             cut_off = num_read < sound.frames or _is_cut_off(sound, file)
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
+        reason = getattr(error, "error_string", first_line(error)).rstrip(".")
         raise AudioFileError(
-            f"{name} cannot be decoded ({first_line(error)}): it must be a whole audio file that "
+            f"{name} cannot be decoded ({reason}): it must be a whole audio file that "
             "libsndfile reads, such as wav, flac, ogg, opus or mp3."
         ) from error
     if cut_off:
