@@ -126,6 +126,8 @@ def _file_at(path: str) -> tuple[Any, str]:
         return io.BytesIO(_fetch(path)), path
     if not os.path.exists(path):
         raise AudioNotFoundError(f"There is no audio file at {path}: check the path.")
+    if os.path.isdir(path):
+        raise AudioFileError(f"{path} is a folder: name one audio file.")
     return path, path
 
 

@@ -80,8 +80,8 @@ class CodesFolder:
         self.files = files[:num_files]
         if not self.files:
             raise CodesError(
-                f"There are no codes in {self.path}: it must hold .npy files"
-                + (f" whose paths contain {' or '.join(wanted)}." if wanted else ".")
+                f"There are no codes in {self.path}: name a folder that encode wrote, or one of "
+                ".npy files" + (f" whose paths contain {' or '.join(wanted)}." if wanted else ".")
             )
         if max_seconds is not None:
             self.files = [self.files[i] for i in sample(self._seconds(), max_seconds, seed)]
@@ -130,7 +130,9 @@ class CodesFolder:
         try:
             codes = np.load(file, allow_pickle=False)
         except (ValueError, OSError, EOFError) as error:
-            raise CodesError(f"{file} is not a whole .npy file of numbers: {error}") from error
+            raise CodesError(
+                f"{file} is not a whole .npy file of numbers: remove it, or encode its clip again."
+            ) from error
         while codes.ndim > 2 and len(codes) == 1:
             codes = codes[0]
         if codes.ndim != 2 or len(codes) < (self.num_codebooks or 1):

@@ -17,14 +17,21 @@ __all__ = ["build"]
 
 def build(
     preset: Annotated[
-        str, typer.Argument(help="A preset, a Hub id or a folder; 'demo' for the bundled codec.")
+        str,
+        typer.Argument(
+            help="A codec: a preset, a Hub id, a folder, or 'demo' for the bundled one.",
+            metavar="CODEC",
+        ),
     ],
     audio: Annotated[
         list[Path],
         typer.Option(help="The corpus: a file or a folder. Repeat it for more.", metavar="PATH"),
     ],
     out: Annotated[
-        Path, typer.Option(help="The folder for codes, processor and report.", metavar="PATH")
+        Path,
+        typer.Option(
+            "--out", "-o", help="The folder for codes, processor and report.", metavar="PATH"
+        ),
     ],
     held_out: Annotated[
         list[Path] | None,
@@ -34,14 +41,17 @@ def build(
     ] = None,
     num_codebooks: Annotated[
         int | None,
-        typer.Option("--num-codebooks", "-k", help="By default the preset's.", min=1, metavar="N"),
+        typer.Option(
+            "--num-codebooks", "-k", help="How many codebooks; likewise.", min=1, metavar="N"
+        ),
     ] = None,
     vocab_size: Annotated[
-        int | None, typer.Option(help="How many tokens; by default the preset's.", metavar="N")
+        int | None,
+        typer.Option(help="How many tokens; by default as the preset says.", metavar="N"),
     ] = None,
     max_token_codebook_ngrams: Annotated[
         int | None,
-        typer.Option(help="The most frames in a token; likewise.", min=0, metavar="N"),
+        typer.Option(help="The most frames that a token spans; likewise.", min=0, metavar="N"),
     ] = None,
     chunk_seconds: Annotated[
         float,
@@ -52,10 +62,12 @@ def build(
     push: Annotated[
         str | None, typer.Option(help="Publish as user/name when all is done.", metavar="USER/NAME")
     ] = None,
-    private: Annotated[bool, typer.Option("--private", help="Make a new one private.")] = False,
+    private: Annotated[
+        bool, typer.Option("--private", help="Make a new repository private.")
+    ] = False,
     device: Device = "cpu",
 ) -> None:
-    """Encode a corpus, train a tokenizer, measure it, and publish the processor.
+    """Do all of it: encode, train, measure, and with --push publish.
 
     Run it again to go on where it stopped: every step that is whole stays.
     """

@@ -16,15 +16,16 @@ def convert(
         str,
         typer.Argument(
             help="A preset (hf-codec-bpe presets), a Hub id, a checkpoint file, or the YAML beside "
-            "one."
+            "one.",
+            metavar="SOURCE",
         ),
     ],
-    out: Annotated[Path, typer.Argument(help="The folder to write; it must not exist yet.")],
+    out: Annotated[Path, typer.Argument(help="The folder to write: new or empty.", metavar="OUT")],
     file: Annotated[
         str | None,
         typer.Option(
             help="The checkpoint's name in the Hub repository, where no preset knows it.",
-            metavar="TEXT",
+            metavar="NAME",
         ),
     ] = None,
     config: Annotated[
@@ -45,10 +46,9 @@ def convert(
 ) -> None:
     """Convert a research codec's checkpoint for Transformers.
 
-    FlexiCodec, FunCodec, SimVQ and WavTokenizer were published in formats of their own.
-
-    The checkpoint is read as weights only: a file that wants to run code is refused. The folder
-    then loads with load_codec, --codec and AutoModel.
+    FlexiCodec, FunCodec, SimVQ and WavTokenizer were published in formats of their own. Their
+    presets are converted by themselves on first use; this keeps the result in a folder, for
+    --codec, load_codec and AutoModel. A file that wants to run code is refused.
     """
     from ..codecs.originals import convert_files, write_codec
     from ..errors import CodecError

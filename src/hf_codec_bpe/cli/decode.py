@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import CodecMismatchError
-from .options import CodecName, Device, open_codec
+from .options import CodecName, Device, make_folder, open_codec
 
 if TYPE_CHECKING:
     from ..codes_folder import CodecInfo
@@ -17,7 +17,9 @@ __all__ = ["decode"]
 
 
 def decode(
-    codes: Annotated[Path, typer.Argument(help="A folder of codes, as encode writes it.")],
+    codes: Annotated[
+        Path, typer.Argument(help="A folder of codes: encode's, or codec-bpe's.", metavar="CODES")
+    ],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="The folder of audio to write.", metavar="PATH")
     ] = Path("decoded"),
@@ -27,12 +29,16 @@ def decode(
         str, typer.Option(help="The format: wav, flac or ogg.", metavar="ENDING")
     ] = "wav",
 ) -> None:
-    """Decode codes back to audio files, one for each clip and channel."""
+    """Decode codes back to audio.
+
+    Writes one file for each clip and channel.
+    """
     from tqdm import tqdm
 
     from ..audio import save_audio
     from ..code_shards import info_of, open_codes
 
+    make_folder(out)
     folder = open_codes(codes)
     info = folder.info
     model = open_codec(codec, info.num_codebooks if info else None, device)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import hide_loading_bars
+from .options import hide_loading_bars, make_folder
 
 if TYPE_CHECKING:
     from ..demo.round_trip import RoundTrip
@@ -18,7 +18,8 @@ __all__ = ["demo"]
 
 def demo(
     audio: Annotated[
-        Path | None, typer.Argument(help="An audio file; by default a bundled clip of speech.")
+        Path | None,
+        typer.Argument(help="An audio file; by default a bundled clip of speech.", metavar="AUDIO"),
     ] = None,
     processor: Annotated[
         str,
@@ -45,6 +46,7 @@ def demo(
     from ..demo.round_trip import round_trip
     from ..processing_codec_bpe import CodecBPEProcessor
 
+    make_folder(out.parent)
     hide_loading_bars()
     place = demo_repo() if processor == "demo" else processor
     result = round_trip(CodecBPEProcessor.from_pretrained(place), audio or demo_clip(), out)

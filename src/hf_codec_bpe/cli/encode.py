@@ -26,43 +26,65 @@ def encode(
         list[Path],
         typer.Argument(
             help="Audio files, folders of them, or one manifest (.jsonl, .csv, .tsv) with a "
-            "column 'path'."
+            "column 'path'.",
+            metavar="SOURCES",
         ),
     ],
-    out: Annotated[Path, typer.Argument(help="The folder of codes to write.")],
+    out: Annotated[Path, typer.Argument(help="The folder of codes to write.", metavar="OUT")],
     codec: CodecName = "demo",
     num_codebooks: NumCodebooks = None,
     bandwidth: Bandwidth = None,
-    layout: Annotated[
-        Layout,
-        typer.Option("--format", help="Parquet shards, or codec-bpe's layout: .npy, one per clip."),
-    ] = Layout.PARQUET,
+    device: Device = "cpu",
+    batch_size: Annotated[
+        int, typer.Option(help="Chunks that a GPU encodes at once.", min=1, metavar="N")
+    ] = 8,
     chunk_seconds: Annotated[
         float,
-        typer.Option(help="Cut files into chunks of this length, which bounds memory; 0: do not."),
+        typer.Option(
+            help="Cut files into chunks of this length, which bounds memory; 0: do not cut.",
+            metavar="SECONDS",
+        ),
     ] = 30.0,
     context_seconds: Annotated[
         float,
-        typer.Option(help="Encode each chunk in a window of this length, with audio before it."),
+        typer.Option(
+            help="Encode each chunk in a window of this length: the chunk, and audio before it.",
+            metavar="SECONDS",
+        ),
     ] = 0.0,
     stereo: Annotated[
         bool, typer.Option("--stereo", help="Encode channels apart; else they are mixed down.")
     ] = False,
-    batch_size: Annotated[int, typer.Option(help="Chunks that a GPU encodes at once.", min=1)] = 8,
-    device: Device = "cpu",
     extension: Annotated[
-        list[str] | None, typer.Option(help="An ending that counts in folders; repeat for more.")
+        list[str] | None,
+        typer.Option(
+            help="An ending that counts in folders, such as .wav; repeat for more.",
+            metavar="ENDING",
+        ),
     ] = None,
     audio_filter: Annotated[
-        list[str] | None, typer.Option(help="Only files whose path holds this; repeat for more.")
+        list[str] | None,
+        typer.Option(help="Only files whose path holds this; repeat for more.", metavar="TEXT"),
     ] = None,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Make shards anew in which a clip failed.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Encode again what is there already.")
+    ] = False,
     shard_size: Annotated[
-        int, typer.Option(help="Clips in a shard: what is lost if a run is killed.", min=1)
+        int,
+        typer.Option(help="Clips in a shard: what is lost if a run is killed.", min=1, metavar="N"),
     ] = 256,
     num_shards: Annotated[
-        int, typer.Option(help="In a job array, how many jobs fill the folder together.", min=1)
+        int,
+        typer.Option(
+            help="In a job array, how many jobs fill the folder together.", min=1, metavar="N"
+        ),
     ] = 1,
-    shard_index: Annotated[int, typer.Option(help="Which of them this is, from 0.", min=0)] = 0,
+    shard_index: Annotated[
+        int, typer.Option(help="Which of them this is, from 0.", min=0, metavar="N")
+    ] = 0,
     ray: Annotated[
         str | None,
         typer.Option(
@@ -72,12 +94,14 @@ def encode(
             "machine. With --device cuda, every worker has a GPU.",
         ),
     ] = None,
-    retry_errors: Annotated[
-        bool, typer.Option("--retry-errors", help="Make shards anew in which a clip failed.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Encode again what is there already.")
-    ] = False,
+    layout: Annotated[
+        Layout,
+        typer.Option(
+            "--format",
+            help="parquet: shards; npy: codec-bpe's layout, a file for each clip.",
+            metavar="NAME",
+        ),
+    ] = Layout.PARQUET,
     file_per_chunk: Annotated[
         bool, typer.Option("--file-per-chunk", help="With --format npy, a file for each chunk.")
     ] = False,
@@ -85,10 +109,11 @@ def encode(
         bool, typer.Option("--codec-info-only", help="Only write codec-bpe's codec_info.json.")
     ] = False,
 ) -> None:
-    """Encode audio to codes: Parquet shards that train, datasets and pandas read.
+    """Encode audio to codes.
 
-    A run that was broken off, however hard, goes on where it stopped when it is run again. A clip
-    that cannot be encoded is noted in OUT/errors, reported at the end, and touches no other.
+    Writes Parquet shards that train, datasets and pandas read. A run that was broken off, however
+    hard, goes on where it stopped when it is run again. A clip that cannot be encoded is noted in
+    OUT/errors, reported at the end, and touches no other.
     """
     from ..data.audio_files import EXTENSIONS
     from ..data.encode_dataset import encode_dataset

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ReportError
-from .options import Device, NumCodebooks, hide_loading_bars, open_codec
+from .options import Device, NumCodebooks, hide_loading_bars, make_folder, open_codec
 
 if TYPE_CHECKING:
     from ..codecs import AudioCodec
@@ -23,8 +23,9 @@ def evaluate(
     codec: Annotated[
         str,
         typer.Argument(
-            help="A codec: a preset, a Hub id or a folder. Or a processor, 'demo' for the bundled "
-            "one: then with its BPE."
+            help="A codec: a preset, a Hub id or a folder. Or a processor, such as 'demo': then "
+            "with its BPE.",
+            metavar="CODEC",
         ),
     ],
     audio: Annotated[
@@ -32,7 +33,7 @@ def evaluate(
         typer.Argument(
             help="Clips of a sentence or so: files, folders, or one manifest (.jsonl, .csv, .tsv) "
             "with columns 'path' and perhaps 'text'.",
-            show_default=False,
+            metavar="AUDIO",
         ),
     ],
     num_codebooks: NumCodebooks = None,
@@ -65,10 +66,10 @@ def evaluate(
     device: Device = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Measure how well, how fast and in how many tokens audio goes through a codec.
+    """Measure how well, how fast and in how few bits a codec works.
 
-    PESQ, STOI, SI-SDR and a mel distance of what comes back, real-time factors, tokens and bits per
-    second with and without BPE, and with --asr word errors.
+    Prints PESQ, STOI, SI-SDR and a mel distance of what comes back, real-time factors, tokens and
+    bits per second with and without BPE, and with --asr word errors.
     """
     from tqdm import tqdm
 
@@ -82,6 +83,7 @@ def evaluate(
     require_metrics()
     if out is not None:
         require_matplotlib()
+        make_folder(out)
     others = [_read(path) for path in beside or ()]
     clips = _clips(audio)[:limit]
     found = codec_report(

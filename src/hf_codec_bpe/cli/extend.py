@@ -24,22 +24,33 @@ class Initialisation(str, Enum):
 
 
 def extend(
-    base: Annotated[str, typer.Argument(help="A language model: a Hub id or a folder.")],
-    codec_tokenizer: Annotated[
-        str, typer.Argument(help="A codec's tokenizer: a Hub id or a folder, train's for example.")
+    base: Annotated[
+        str, typer.Argument(help="A language model: a Hub id or a folder.", metavar="BASE")
     ],
-    out: Annotated[Path, typer.Argument(help="The folder to write, which must be new or empty.")],
+    codec_tokenizer: Annotated[
+        str,
+        typer.Argument(
+            help="A codec's tokenizer: a Hub id or a folder, such as train wrote.",
+            metavar="CODEC_TOKENIZER",
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(help="The folder to write: new or empty.", metavar="OUT")],
     model: Annotated[
         bool, typer.Option("--model", help="Extend and save the model too, not only its tokenizer.")
     ] = False,
     initialisation: Annotated[
-        Initialisation, typer.Option(help="Where new embeddings start.")
+        Initialisation,
+        typer.Option(
+            help="Where new embeddings start: composition, mean or normal.", metavar="NAME"
+        ),
     ] = Initialisation.composition,
     pad_to_multiple_of: Annotated[
         int,
         typer.Option(help="Round the number of embeddings up to a multiple.", min=1, metavar="N"),
     ] = 64,
-    seed: Annotated[int, typer.Option(help="The seed of new embeddings.", metavar="N")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Chooses new embeddings; equal seeds choose equally.", metavar="N")
+    ] = 0,
     audio_token: Annotated[
         str, typer.Option(help="Stands for a clip in a text.", metavar="TOKEN")
     ] = "<|audio|>",
@@ -64,7 +75,7 @@ def extend(
 ) -> None:
     """Extend a language model's vocabulary with a codec's.
 
-    Text keeps its ids, and audio gets exactly the codec tokenizer's.
+    Every text keeps its ids, and audio gets exactly the codec tokenizer's tokens.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -21,6 +22,7 @@ __all__ = [
     "NumCodebooks",
     "frame_rate_of",
     "hide_loading_bars",
+    "make_folder",
     "open_codec",
     "open_vocabulary",
 ]
@@ -57,6 +59,17 @@ def hide_loading_bars() -> None:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
+
+
+def make_folder(out: Path) -> None:
+    """Makes the folder that results go to, before hours of work for it.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    if out.exists() and not out.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "This is a file, not a folder", str(out))
+    out.mkdir(parents=True, exist_ok=True)
 
 
 def open_codec(

@@ -14,11 +14,20 @@ __all__ = ["pack"]
 
 
 def pack(
-    codes: Annotated[Path, typer.Argument(help="A folder of codes: encode's, or codec-bpe's.")],
-    tokenizer: Annotated[
-        str, typer.Argument(help="A codec's tokenizer, or what extend made: a Hub id or a folder.")
+    codes: Annotated[
+        Path, typer.Argument(help="A folder of codes: encode's, or codec-bpe's.", metavar="CODES")
     ],
-    out: Annotated[Path, typer.Argument(help="The file to write: .parquet (input_ids) or .txt.")],
+    tokenizer: Annotated[
+        str,
+        typer.Argument(
+            help="A codec's tokenizer, or what extend made: a Hub id or a folder.",
+            metavar="TOKENIZER",
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Argument(help="The file to write: .parquet (input_ids) or .txt.", metavar="OUT"),
+    ],
     sequence_length: Annotated[
         int,
         typer.Option(
@@ -64,7 +73,7 @@ def pack(
     frame_rate: Annotated[
         float | None,
         typer.Option(
-            help="Frames per second; by default from codec_info.json.", min=0.01, metavar="HZ"
+            help="Frames per second; by default as the folder says.", min=0.01, metavar="HZ"
         ),
     ] = None,
     codes_filter: Annotated[
@@ -75,7 +84,7 @@ def pack(
         int | None, typer.Option(help="Only the first so many sequences.", min=1, metavar="N")
     ] = None,
 ) -> None:
-    """Pack codes into sequences of tokens to train a language model on.
+    """Pack codes into sequences to train a language model on.
 
     Every window is whole frames, tokenized by themselves. A .txt file has one sequence a line,
     without the BOS and EOS tokens that the tokenizer adds itself, for which room is left.

@@ -18,7 +18,7 @@ def presets(
         bool, typer.Option("--json", help="Print all that is known as JSON.")
     ] = False,
 ) -> None:
-    """List the codecs that load_codec and --codec know by name."""
+    """List the codecs that have a name here."""
     from ..presets import Preset
     from ..presets import presets as all_presets
 

@@ -20,9 +20,14 @@ __all__ = ["push"]
 
 def push(
     folder: Annotated[
-        Path, typer.Argument(help="What train, extend or save_pretrained wrote: all of its files.")
+        Path,
+        typer.Argument(
+            help="What train, extend or save_pretrained wrote: all of its files.", metavar="FOLDER"
+        ),
     ],
-    repository: Annotated[str, typer.Argument(help="user/name; made if it is not there.")],
+    repository: Annotated[
+        str, typer.Argument(help="Its name; made if it is not there.", metavar="USER/NAME")
+    ],
     held_out: Annotated[
         list[Path] | None,
         typer.Option(
@@ -41,7 +46,9 @@ def push(
             metavar="ID",
         ),
     ] = None,
-    private: Annotated[bool, typer.Option("--private", help="Make a new one private.")] = False,
+    private: Annotated[
+        bool, typer.Option("--private", help="Make a new repository private.")
+    ] = False,
     revision: Annotated[
         str | None, typer.Option(help="The branch; main by default.", metavar="NAME")
     ] = None,

@@ -8,20 +8,28 @@ from typing import Annotated
 
 import typer
 
-from .options import hide_loading_bars
+from .options import hide_loading_bars, make_folder
 
 __all__ = ["report"]
 
 
 def report(
     processor: Annotated[
-        str, typer.Argument(help="A processor: a Hub id or a folder; 'demo' for the bundled one.")
+        str,
+        typer.Argument(
+            help="A processor: a Hub id, a folder, or 'demo' for the bundled one.",
+            metavar="PROCESSOR",
+        ),
     ],
     audio: Annotated[
-        list[Path], typer.Argument(help="Held-out audio: files and folders.", show_default=False)
+        list[Path],
+        typer.Argument(help="Held-out audio: files and folders.", metavar="AUDIO"),
     ],
     out: Annotated[
-        Path, typer.Option(help="The folder for the page, its pictures and JSON.", metavar="PATH")
+        Path,
+        typer.Option(
+            "--out", "-o", help="The folder for the page, its pictures and JSON.", metavar="PATH"
+        ),
     ],
     name: Annotated[
         str | None,
@@ -48,6 +56,7 @@ def report(
     from ..processing_codec_bpe import CodecBPEProcessor
 
     require_matplotlib()
+    make_folder(out)
     hide_loading_bars()
     place = demo_repo() if processor == "demo" else processor
     loaded = CodecBPEProcessor.from_pretrained(place).to(device)

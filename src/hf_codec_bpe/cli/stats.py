@@ -19,16 +19,20 @@ __all__ = ["stats"]
 
 def stats(
     data: Annotated[
-        Path, typer.Argument(help="Sequences: .parquet with input_ids, or .txt. pack makes both.")
+        Path,
+        typer.Argument(
+            help="Sequences: .parquet with input_ids, or .txt. pack makes both.", metavar="DATA"
+        ),
     ],
     tokenizer: Annotated[
-        str, typer.Argument(help="The tokenizer that made them: a Hub id or a folder.")
+        str,
+        typer.Argument(
+            help="The tokenizer that made them: a Hub id or a folder.", metavar="TOKENIZER"
+        ),
     ],
     codes: Annotated[
         Path | None,
-        typer.Option(
-            help="The folder of codes, whose codec_info.json has the rate.", metavar="PATH"
-        ),
+        typer.Option(help="The folder of codes, which says the frame rate.", metavar="PATH"),
     ] = None,
     frame_rate: Annotated[
         float | None,

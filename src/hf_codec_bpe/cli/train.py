@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import TrainingError
+from .options import make_folder
 
 if TYPE_CHECKING:
     from ..codes_folder import CodecInfo
@@ -16,7 +17,9 @@ __all__ = ["train"]
 
 
 def train(
-    codes: Annotated[Path, typer.Argument(help="A folder of codes: encode's, or codec-bpe's.")],
+    codes: Annotated[
+        Path, typer.Argument(help="A folder of codes: encode's, or codec-bpe's.", metavar="CODES")
+    ],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="The folder of the tokenizer.", metavar="PATH")
     ] = Path("tokenizer"),
@@ -28,7 +31,10 @@ def train(
         ),
     ] = 2,
     min_frequency: Annotated[
-        int, typer.Option(help="How often a run must occur.", min=0, metavar="N")
+        int,
+        typer.Option(
+            help="How often a run of codes must occur to become a token.", min=0, metavar="N"
+        ),
     ] = 2,
     chunk_seconds: Annotated[
         float,
@@ -41,11 +47,18 @@ def train(
     num_codebooks: Annotated[
         int | None,
         typer.Option(
-            "--num-codebooks", "-k", help="By default as the folder says.", min=1, metavar="N"
+            "--num-codebooks",
+            "-k",
+            help="Use the first so many codebooks; by default all.",
+            min=1,
+            metavar="N",
         ),
     ] = None,
     codebook_size: Annotated[
-        int | None, typer.Option(help="By default as the folder says.", min=1, metavar="N")
+        int | None,
+        typer.Option(
+            help="Codes in a codebook; by default as the folder says.", min=1, metavar="N"
+        ),
     ] = None,
     frame_rate: Annotated[
         float | None,
@@ -84,12 +97,18 @@ def train(
             help="Of those, only a random sample of so much audio.", min=0.001, metavar="SECONDS"
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Chooses the sample.", metavar="N")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Chooses the sample; equal seeds choose equally.", metavar="N")
+    ] = 0,
 ) -> None:
-    """Train a tokenizer on codes."""
+    """Train a tokenizer on codes.
+
+    Learns which runs of codes are frequent enough to become a token of their own.
+    """
     from ..code_shards import CodeShards, open_codes
     from ..training import train_tokenizer
 
+    make_folder(out)
     info = open_codes(codes, num_files=1).info
     k = num_codebooks or _known(info, "num_codebooks", "--num-codebooks")
     size = codebook_size or _known(info, "codebook_size", "--codebook-size")
