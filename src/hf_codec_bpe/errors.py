@@ -21,6 +21,7 @@ __all__ = [
     "CodesFileError",
     "MissingDependencyError",
     "PackingError",
+    "PageError",
     "PresetError",
     "ProcessorError",
     "ProcessorNotFoundError",
@@ -119,6 +120,10 @@ class BuildError(CodecBPEError, ValueError):
 
 class PushError(CodecBPEError, OSError):
     """A repository that could not be pushed."""
+
+
+class PageError(CodecBPEError, OSError):
+    """A demo page that cannot be opened."""
 
 
 class ReportError(CodecBPEError, ValueError):

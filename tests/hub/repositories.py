@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 routes = Routes()
 
 _CARD_METADATA = re.compile(r"\A---\r?\n(.*?)^---\s*$", re.DOTALL | re.MULTILINE)
+_SPACE_CARD = "---\ntitle: New\nemoji: 🐢\nsdk: {sdk}\nsdk_version: 1.0.0\napp_file: app.py\n---\n"
+"""What a new Space has."""
 
 
 @routes.add("GET", "/api/whoami-v2")
@@ -34,7 +36,12 @@ def create(hub: LocalHub, request: Request) -> Response:
         url = f"{hub.endpoint}/{hub.repositories[type, id].url_path}"
         error = {"error": f"You already created this {type} repo", "url": url}
         return Response.json(error, 409)
+    sdk = request.json().get("sdk")
+    if type == "space" and sdk is None:
+        raise HubError(400, "sdk: Required for a space")
     repository = hub.create(id, type=type, private=_is_private(request) or False)
+    if type == "space":
+        hub.commit(id, {"README.md": _SPACE_CARD.format(sdk=sdk).encode()}, type=type)
     url = f"{hub.endpoint}/{repository.url_path}"
     return Response.json({"url": url, "name": id, "id": id})
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from .. import __version__
-from ..errors import CodecBPEError
+from ..errors import CodecBPEError, first_line
 from . import (
     build,
     convert,
@@ -23,31 +24,37 @@ from . import (
     report,
     stats,
     train,
+    ui,
 )
+from .sections import CommandSections
 
 __all__ = ["app", "main"]
 
+_DEBUG = "--debug"
+_HELP = """Audio in, tokens out, and back: Codec BPE for Transformers.
+
+Begin with demo or ui: they need no network and no account.
+"""
+_SECTIONS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Try it": (demo.demo, ui.ui),
+    "Make a tokenizer": (encode.encode, train.train, decode.decode, build.build),
+    "Teach a language model": (extend.extend, pack.pack, stats.stats),
+    "Measure and publish": (evaluate.evaluate, report.report, push.push),
+    "Codecs": (presets.presets, convert.convert),
+}
+
 app = typer.Typer(
     name="hf-codec-bpe",
-    help="Audio in, tokens out: codes, Codec BPE tokenizers and processors for Transformers.",
+    help=_HELP,
+    cls=CommandSections,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(demo.demo)
-app.command()(encode.encode)
-app.command()(decode.decode)
-app.command()(train.train)
-app.command()(extend.extend)
-app.command()(pack.pack)
-app.command()(stats.stats)
-app.command()(report.report)
-app.command()(evaluate.evaluate)
-app.command()(build.build)
-app.command()(push.push)
-app.command()(presets.presets)
-app.command()(convert.convert)
+for _title, _commands in _SECTIONS.items():
+    for _command in _commands:
+        app.command(rich_help_panel=_title)(_command)
 
 
 def _print_version(asked: bool) -> None:
@@ -64,19 +71,36 @@ def options(
             "--version", help="Print the version and stop.", is_eager=True, callback=_print_version
         ),
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    debug: Annotated[
+        bool, typer.Option(_DEBUG, help="Show where an error came from; works anywhere.")
+    ] = False,
 ) -> None:
-    """Audio in, tokens out: codes, Codec BPE tokenizers and processors for Transformers."""
+    pass
 
 
 def main() -> None:
     """Runs the command line; an error is one sentence and a next step, with exit code 1."""
+    arguments = [each for each in sys.argv[1:] if each != _DEBUG]
     try:
-        app()
-    except (CodecBPEError, OSError) as error:
-        if "--debug" in sys.argv:
-            raise
-        typer.echo(f"Error: {error}", err=True)
-        sys.exit(1)
+        app(arguments, prog_name="hf-codec-bpe")
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        if _DEBUG in sys.argv:
+            raise
+        from tqdm import tqdm
+
+        tqdm.write(f"Error: {_sentence(error)}", file=sys.stderr)  # below a bar that still stands
+        sys.exit(1)
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong and what to do next."""
+    if isinstance(error, CodecBPEError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}. Check the path, or choose another."
+    return (
+        f"{type(error).__name__}: {first_line(error)} This was not foreseen: run the same with "
+        f"{_DEBUG} to see where it happened."
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -23,9 +24,17 @@ if TYPE_CHECKING:
     from ..evaluation.codec_report import CodecReport
     from ..evaluation.report import CompressionReport
 
-__all__ = ["card_for", "draw", "push", "push_folder"]
+__all__ = [
+    "CARD",
+    "card_for",
+    "card_there",
+    "draw",
+    "push",
+    "push_folder",
+    "refusals_explained",
+]
 
-_CARD = "README.md"
+CARD = "README.md"
 _PICTURE = "codec_bpe_report/token_lengths.png"
 
 
@@ -114,17 +123,17 @@ def push_folder(
         PushError: The Hub refused, or cannot be reached.
     """
     api = HfApi(token=token)
-    try:
+    with refusals_explained(repo_id):
         repo_id = str(api.create_repo(repo_id, private=private, exist_ok=True).repo_id)
         if revision is not None and not revision.startswith("refs/pr/"):
             _make_branch(api, repo_id, revision, create_pr)
         contents: dict[str, Any] = {
             path.relative_to(folder).as_posix(): path for path in _files(Path(folder))
         }
-        theirs = _card_there(api, repo_id, revision) or _text(contents.get(_CARD))
+        theirs = card_there(api, repo_id, revision=revision) or _text(contents.get(CARD))
         contents |= extra or {}
         if card is not None:
-            contents[_CARD] = (update_card(theirs, card) if theirs else card).encode()
+            contents[CARD] = (update_card(theirs, card) if theirs else card).encode()
         return api.create_commit(
             repo_id,
             [CommitOperationAdd(name, content) for name, content in contents.items()],
@@ -133,11 +142,27 @@ def push_folder(
             revision=revision,
             create_pr=create_pr,
         )
+
+
+@contextmanager
+def refusals_explained(repo_id: str) -> Iterator[None]:
+    """Raises what goes wrong between here and the Hub as a `PushError`."""
+    try:
+        yield
     except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise PushError(
             f"{repo_id} could not be pushed: {first_line(error)} Check the name, the connection, "
             "and that the token may write there (`hf auth login`)."
         ) from error
+
+
+def card_there(api: HfApi, repo_id: str, **place: Any) -> str | None:
+    """The card that a repository has; `place` is its `repo_type` and `revision`."""
+    try:
+        path = api.hf_hub_download(repo_id, CARD, **place)
+    except (EntryNotFoundError, RevisionNotFoundError):
+        return None
+    return _text(Path(path))
 
 
 def _make_branch(api: HfApi, repo_id: str, revision: str, create_pr: bool) -> None:
@@ -154,14 +179,6 @@ def _files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not any(p.startswith(".") for p in path.relative_to(folder).parts):
             yield path
-
-
-def _card_there(api: HfApi, repo_id: str, revision: str | None) -> str | None:
-    try:
-        path = api.hf_hub_download(repo_id, _CARD, revision=revision)
-    except (EntryNotFoundError, RevisionNotFoundError):
-        return None
-    return _text(Path(path))
 
 
 def _text(path: Path | None) -> str | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...codec_vocabulary import CodecVocabulary
@@ -50,9 +51,11 @@ class Choices:
 
         choices = cls()
         for repository in repositories:
-            name = os.fspath(repository)
-            place = demo_repo() if name == "demo" else name
-            processor = CodecBPEProcessor.from_pretrained(place).to(device)
+            place = os.fspath(repository)
+            name = _name(place, choices.codecs)
+            processor = CodecBPEProcessor.from_pretrained(
+                demo_repo() if place == "demo" else place
+            ).to(device)
             choices.codecs[name] = CodecChoice(
                 # The processor as a default: the loop's next one would take its place.
                 lambda processor=processor: processor.codec,  # type: ignore[misc]
@@ -76,6 +79,12 @@ class Choices:
         if vocabulary is not None:
             check_fit(self.codecs[codec].load(), vocabulary, codec, tokenizer)
         return vocabulary
+
+
+def _name(place: str, taken: Container[str]) -> str:
+    """A folder's own name, if no other has it: visitors need not know where it lies."""
+    short = Path(place).resolve().name if Path(place).is_dir() else place
+    return place if short in taken else short
 
 
 def check_fit(codec: AudioCodec, vocabulary: CodecVocabulary, name: str, tokenizer: str) -> None:

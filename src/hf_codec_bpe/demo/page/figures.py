@@ -81,7 +81,8 @@ def token_chips(trip: Trip) -> str:
         return ""
     longest = int(trip.clip.lengths.max())
     chips = "".join(
-        f'<li style="{length_style(length, longest)}" title="{_counted(length, "code")}">{token}</li>'
+        f'<li style="{length_style(length, longest)}" title="{_counted(length, "code")}">'
+        f"{token}</li>"
         for token, length in zip(
             trip.ids[:_NUM_CHIPS], trip.clip.lengths[:_NUM_CHIPS].tolist(), strict=True
         )

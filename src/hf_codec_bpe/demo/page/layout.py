@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...errors import PageError, first_line
 from .. import demo_clip
 from .answers import Answers
 from .choices import NO_TOKENIZER, Choices
@@ -102,19 +103,30 @@ def build_page(choices: Choices) -> Blocks:
 
 
 def launch(choices: Choices, **options: Any) -> Any:
-    """Opens the page; returns what Gradio's `launch` does.
+    """Opens the page; returns what Gradio's `launch` does: the app, its address, and `None`.
 
     Nothing is loaded from elsewhere: fonts are the system's, and no statistics are sent.
 
     Args:
-        choices: See `build_page`, which also lists the errors.
+        choices: See `build_page`, which also lists more errors.
         options: Passed on to Gradio's `launch`: `server_port`, `prevent_thread_lock`...
+
+    Raises:
+        PageError: Nothing can listen at that address, or something does already.
     """
-    return build_page(choices).launch(
-        theme=make_theme(),
-        css_paths=_STYLE,
-        footer_links=[],
-        allowed_paths=[str(demo_clip())],
-        max_file_size=_LARGEST_FILE,
-        **options,
-    )
+    page = build_page(choices)
+    try:
+        return page.launch(
+            theme=make_theme(),
+            css_paths=_STYLE,
+            footer_links=[],
+            allowed_paths=[str(demo_clip())],
+            max_file_size=_LARGEST_FILE,
+            ssr_mode=False,
+            **options,
+        )
+    except OSError as error:
+        raise PageError(
+            f"The page cannot be opened: {first_line(error)} Choose another port or address, or "
+            "close what listens there."
+        ) from error
