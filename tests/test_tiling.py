@@ -41,9 +41,9 @@ MODELS: dict[str, Callable[[], PreTrainedModel]] = {
 }
 LENGTHS = [320, 2 * TILE - 1, 2 * TILE, 2 * TILE + 1, 3 * TILE - 1, 3 * TILE + 321]
 
-can_tile_here = pytest.mark.skipif(
-    torch.backends.cpu.get_cpu_capability() != "AVX512", reason="tiles need AVX-512"
-)
+CAPABILITY = torch.backends.cpu.get_cpu_capability()
+HAS_TILES = CAPABILITY in backend.CAPABILITIES
+AS_AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "OMP_NUM_THREADS": "1"}
 
 
 @cache
@@ -78,12 +78,12 @@ def test_embeddings_are_the_plain_models(name: str) -> None:
         assert torch.equal(input_values, kept)
 
 
-@can_tile_here
 @pytest.mark.parametrize("name", MODELS)
 @torch.inference_mode()
 def test_long_clips_are_tiled(name: str) -> None:
     encoder = model_of(name).encoder
-    assert encoded(encoder, samples(3 * TILE))[1]
+    is_exact = (CAPABILITY, name) != ("AVX2", "dac")  # whose wide padding takes another algorithm
+    assert encoded(encoder, samples(3 * TILE))[1] == (HAS_TILES and is_exact)
     assert not encoded(encoder, samples(TILE))[1]
 
 
@@ -106,8 +106,17 @@ def test_two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
         pool.apply(pointwise_sums_are_those_of_longer_clips)
         for name in ("encodec", "dac"):
             pool.apply(test_embeddings_are_the_plain_models, (name,))
-            if torch.backends.cpu.get_cpu_capability() == "AVX512":
-                pool.apply(test_long_clips_are_tiled, (name,))
+            pool.apply(test_long_clips_are_tiled, (name,))
+
+
+def test_avx2(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in AS_AVX2.items():  # a greater processor then does as a lesser one would
+        monkeypatch.setenv(name, value)
+    with get_context("spawn").Pool(1) as pool:
+        assert not HAS_TILES or pool.apply(torch.backends.cpu.get_cpu_capability) == "AVX2"
+        for name in ("encodec", "dac"):
+            pool.apply(test_embeddings_are_the_plain_models, (name,))
+            pool.apply(test_long_clips_are_tiled, (name,))
 
 
 @pytest.mark.parametrize("family", ["dac", "encodec", "simvq", "wavtokenizer"])
@@ -202,7 +211,7 @@ PLAIN = tiny.encodec().encoder
         (PLAIN, _random_batch(), nullcontext()),
         (PLAIN, ONE, torch.autocast("cpu", torch.bfloat16)),
         (PLAIN, ONE, torch.backends.mkldnn.flags(enabled=False)),
-        (PLAIN, ONE, patch("torch.backends.cpu.get_cpu_capability", lambda: "AVX2")),
+        (PLAIN, ONE, patch("torch.backends.cpu.get_cpu_capability", lambda: "DEFAULT")),
         (tiny.funcodec().encoder, ONE, nullcontext()),
         (_hooked(), ONE, nullcontext()),
         (_replaced(), ONE, nullcontext()),
@@ -210,7 +219,7 @@ PLAIN = tiny.encodec().encoder
         (_another_shortcut(), ONE, nullcontext()),
     ],
     ids=[
-        *("half", "double", "batch", "autocast", "no oneDNN", "AVX2", "norm over time"),
+        *("half", "double", "batch", "autocast", "no oneDNN", "old processor", "norm over time"),
         *("hook", "replaced", "subclass", "subclass beside"),
     ],
 )
@@ -225,11 +234,10 @@ def test_what_is_not_known_is_left_alone(
         assert torch.equal(found, encoder(input_values))
 
 
-@can_tile_here
 def test_gradients_are_computed_by_the_model() -> None:
     assert not encoded(PLAIN, ONE)[1]
     with torch.no_grad():
-        assert encoded(PLAIN, ONE)[1]
+        assert encoded(PLAIN, ONE)[1] == HAS_TILES
 
 
 @torch.inference_mode()
@@ -240,7 +248,6 @@ def test_tiles_too_small_for_onednn_are_not_even_tried(monkeypatch: pytest.Monke
     assert not spy.called
 
 
-@can_tile_here
 @torch.inference_mode()
 def test_dac_clips_of_broken_frames_are_left_alone() -> None:
     encoder = model_of("dac").encoder
@@ -250,7 +257,6 @@ def test_dac_clips_of_broken_frames_are_left_alone() -> None:
     assert torch.equal(found, encoder(input_values))
 
 
-@can_tile_here
 @torch.inference_mode()
 def test_an_encoder_whose_tiles_differ_here_is_left_alone() -> None:
     encoder = tiny.encodec().encoder
@@ -260,7 +266,7 @@ def test_an_encoder_whose_tiles_differ_here_is_left_alone() -> None:
         for length in (3 * TILE, 4 * TILE):
             found = tiling.run_encoder(encoder, samples(length))
             assert torch.equal(found, encoder(samples(length)))
-    assert wrong.call_count == 1
+    assert wrong.call_count == HAS_TILES
     assert not encoded(encoder, samples(3 * TILE))[1]
 
 

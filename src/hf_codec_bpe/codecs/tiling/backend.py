@@ -11,17 +11,21 @@ from collections.abc import Iterable, Sequence
 
 import torch
 
-from .layers import Layer, lengths
+from .layers import Convolution, Layer, lengths
 from .plan import Tile
 
-__all__ = ["can_tile", "is_exact", "tile_samples"]
+__all__ = ["CAPABILITIES", "can_tile", "is_exact", "tile_samples"]
 
+CAPABILITIES = ("AVX2", "AVX512")
+"""The vector instructions for which it was read."""
 TILE = 24_000
 """Samples: with 32 channels 3 MB, so that a layer finds in the cache what the last one wrote."""
 SMALLEST = 20_480
 """A convolution of one clip of up to so many values is not given to oneDNN."""
 GRAIN = 32_768
 """Values that are worth a thread for an activation."""
+NARROW = 3
+"""Positions of padding up to which oneDNN's AVX2 convolution pads by itself."""
 LONGEST = 2**24
 """Samples. EnCodec's own padding counts in float32, which is exact so far."""
 
@@ -33,7 +37,7 @@ def can_tile(states: torch.Tensor) -> bool:
         and states.dtype == torch.float32
         and len(states) == 1
         and 2 * tile_samples() <= states.shape[-1] <= LONGEST
-        and torch.backends.cpu.get_cpu_capability() == "AVX512"
+        and torch.backends.cpu.get_cpu_capability() in CAPABILITIES
         and bool(torch.backends.mkldnn.enabled)
         and not torch.is_autocast_enabled("cpu")
         and not torch.is_grad_enabled()
@@ -57,6 +61,8 @@ def _is_usual(layers: Sequence[Layer], length: int, starts: bool, ends: bool) ->
         values = convolution.channels * positions
         if values <= SMALLEST or not convolution.fits(positions, ends):
             return False
+        if _pads_otherwise(convolution):
+            return False
         if threads == 1:
             continue
         # Each thread activates the same number of channels: none begins within one.
@@ -67,13 +73,24 @@ def _is_usual(layers: Sequence[Layer], length: int, starts: bool, ends: bool) ->
     return True
 
 
+def _pads_otherwise(convolution: Convolution) -> bool:
+    """Whether the model's convolution pads in an algorithm of its own, as DAC's dilated ones do.
+
+    oneDNN's AVX2 kernel refuses padding that is wider than what it computes at a time
+    (`jit_avx2_conv_kernel_f32.cpp`), and a matrix product takes its place; tiles are not padded.
+    """
+    is_avx2 = torch.backends.cpu.get_cpu_capability() == "AVX2"
+    return is_avx2 and convolution.pads_itself and convolution.left > NARROW
+
+
 def _is_split(channels: int, positions: int) -> bool:
     """Whether oneDNN might cut the sum of a 1x1 convolution in two because of its length.
 
     It does (`jit_avx512_common_1x1_conv_kernel.cpp`, "cache aliasing") where 7 or more of the rows
     of 16 channels begin so near to a multiple of 1024 vectors apart that a step of its loop, of at
     most 30 positions, meets them all. With one thread, torch gives 1x1 convolutions to a matrix
-    product instead, which does not.
+    product instead, which does not. Nor does oneDNN's kernel for AVX2, which always adds 128
+    channels at a time; but there the rule does no harm.
     """
     rows = channels // 16
     return any((step * positions + 8) % 1024 <= 16 for step in range(1, rows // 7 + 1))

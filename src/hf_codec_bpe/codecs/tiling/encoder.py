@@ -35,7 +35,7 @@ def run_encoder(encoder: nn.Module, input_values: torch.Tensor) -> torch.Tensor:
     That holds where the same algorithm computes tile and clip. `is_exact` tells when; and because
     it speaks of code that is not ours, the beginning of the first clip is computed in both ways: an
     encoder for which they differ on this machine is left alone from then on. So is what `can_tile`
-    leaves out: GPUs, other types than float32, processors without AVX-512, short clips, batches.
+    leaves out: GPUs, other types than float32, processors without AVX2, short clips, batches.
 
     Layers whose weights outweigh a tile run on the whole clip, as does all that sees the whole of
     it, such as an LSTM.

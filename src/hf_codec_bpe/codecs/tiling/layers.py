@@ -41,6 +41,11 @@ class Convolution:
         return self.weight.shape[1]
 
     @property
+    def pads_itself(self) -> bool:
+        """Whether the model leaves padding to torch's convolution, which completes no strides."""
+        return not self.completes
+
+    @property
     def extent(self) -> int:
         """How many positions of the input an output sees."""
         return (self.weight.shape[2] - 1) * self.dilation + 1

@@ -14,8 +14,8 @@ from .layers import Layer, main_path
 __all__ = ["Geometry", "Tile", "plan"]
 
 LANES = 32
-"""Values that torch computes at a time at most, two AVX-512 vectors. What is left over at the end
-of a tensor takes another way, on which an ELU now and then rounds differently."""
+"""Values that torch computes at a time at most: two AVX-512 vectors, or twice two of AVX2. What is
+left over at the end of a tensor takes another way, where an ELU now and then rounds differently."""
 
 
 class Geometry(NamedTuple):
