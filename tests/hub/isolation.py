@@ -26,6 +26,13 @@ _held.bind(("127.0.0.1", 0))
 PORT: int = _held.getsockname()[1]
 
 
+def free_port() -> int:
+    """A port of this machine that nobody holds now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 def isolate_environment() -> None:
     """To be called before any client is imported."""
     for name in list(os.environ):

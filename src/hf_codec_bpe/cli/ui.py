@@ -48,10 +48,11 @@ def ui(
     ] = None,
     private: Annotated[bool, typer.Option("--private", help="Make a new Space private.")] = False,
 ) -> None:
-    """Open a page to try codecs on: record or drop a clip, see its tokens, hear it come back.
+    """Open a page to try codecs on, or publish it as a Space.
 
-    Needs no network, and loads nothing from elsewhere. With --push the same page becomes a Space on
-    the Hub, for processors that are there.
+    Record or drop a clip there, see its tokens, and hear it come back. It needs no network, and
+    loads nothing from elsewhere. With --push the same page becomes a Space on the Hub, for
+    processors that are there.
     """
     chosen = processors or ["demo"]
     if push:
