@@ -88,7 +88,8 @@ def test_encode_train_decode(shell: Shell, corpus: Path) -> None:
     codec = load_codec(demo_repo() / "codec")
     clip = load_audio(corpus / "b" / "three.ogg", codec.sampling_rate)
     assert np.array_equal(list(folder)[2], codec.encode([clip])[0])
-    assert (folder.info.num_codebooks, folder.info.framerate) == (codec.num_codebooks, 50)
+    info = folder.info
+    assert (info.num_codebooks, info.framerate) == (codec.num_codebooks, codec.frame_rate)
 
     size = sum(codec.codebook_sizes)
     report = shell("train", "codes", "--vocab-size", size + 50, "--special-token", "<x>")
@@ -141,7 +142,8 @@ def test_a_job_array(shell: Shell, corpus: Path) -> None:
 
 def test_codec_info_only(shell: Shell) -> None:
     shell("encode", "nothing", "codes", "--codec-info-only")
-    assert json.loads(Path("codes/codec_info.json").read_text())["framerate"] == 50
+    info = json.loads(Path("codes/codec_info.json").read_text())
+    assert info["framerate"] == load_codec(demo_repo() / "codec").frame_rate
 
 
 def test_a_bad_file_touches_no_other(shell: Shell, corpus: Path) -> None:
@@ -166,7 +168,8 @@ def test_a_folder_holds_codes_of_one_making(shell: Shell, corpus: Path) -> None:
     shell("encode", corpus / "a", *npy)
     error = shell.fails("encode", corpus / "b", *npy, "-k", 2)
     assert "made with other settings (codebook_sizes was [" in error
-    assert "num_codebooks was 6, is 2" in error
+    all_of_them = load_codec(demo_repo() / "codec").num_codebooks
+    assert f"num_codebooks was {all_of_them}, is 2" in error
     assert "chunk_seconds" in shell.fails("encode", corpus / "b", *npy, "--chunk-seconds", 1)
     Path("codes/encoding.json").unlink()
     assert "no encoding.json" in shell.fails("encode", corpus / "b", *npy)
@@ -264,3 +267,48 @@ def test_version(shell: Shell) -> None:
     from hf_codec_bpe import __version__
 
     assert shell("--version").strip() == __version__
+
+
+def test_debug_works_behind_the_command_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["hf-codec-bpe", "demo", "missing.wav", "--debug"])
+    with pytest.raises(FileNotFoundError):
+        main()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["demo", "--out", "file/x.wav"],
+        ["train", "codes", "--out", "file"],
+        ["decode", "codes", "--out", "file/x"],
+        ["evaluate", "demo", str(demo_clip()), "--out", "file"],
+        ["report", "demo", str(demo_clip()), "--out", "file"],
+    ],
+)
+def test_a_bad_output_is_an_error_before_any_work(shell: Shell, arguments: list[str]) -> None:
+    Path("file").touch()
+    error = shell.fails(*arguments)
+    assert error.startswith("Error: file")
+    assert "Check the path, or choose another." in error
+    assert "Errno" not in error
+
+
+def test_junk_is_no_codes_and_a_folder_no_clip(shell: Shell, corpus: Path) -> None:
+    Path("junk").mkdir()
+    Path("junk/a_c0.npy").write_text("hello")
+    assert "remove it, or encode its clip again" in shell.fails("decode", "junk")
+    assert "is a folder: name one audio file" in shell.fails("demo", corpus)
+
+
+def test_what_nobody_foresaw_is_a_sentence_too(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hf_codec_bpe.demo.demo_clip", lambda: 1 / 0)
+    assert "ZeroDivisionError: division by zero" in shell.fails("demo")
+
+
+def test_help_lists_every_command_as_a_whole_sentence(shell: Shell) -> None:
+    page = shell("--help")
+    assert page.index("Try it:") < page.index("\n  demo ") < page.index("Make a tokenizer:")
+    assert "..." not in page.partition("Try it:")[2]
+    assert "Other commands" not in page

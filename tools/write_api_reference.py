@@ -1,6 +1,6 @@
-"""Writes `docs/api.md`, the reference of all public names, from their docstrings.
+"""The page `docs/api.md`: the reference of all public names, from their docstrings.
 
-python tools/write_api_reference.py
+tools/write_docs.py writes it, with all else in docs/ that is generated.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import textwrap
 from collections.abc import Iterator
 from functools import cached_property
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).parents[1] / "docs" / "api.md"
+__all__ = ["api_reference"]
+
 MODULES = (
     "hf_codec_bpe",
     "hf_codec_bpe.audio",
@@ -29,14 +29,15 @@ INTRODUCTION = """\
 What `from hf_codec_bpe import ...` gives, and what its modules add. Examples are in
 [the guides](README.md). Letters in shapes: B batch, K codebooks, T frames, S samples, L tokens.
 
-<!-- Made of the docstrings by tools/write_api_reference.py: change those. -->
+<!-- Made of the docstrings by tools/write_docs.py: change those. -->
 """
-SECTIONS = ("Args", "Attributes", "Returns", "Yields", "Raises", "Warns", "Note")
+LISTS = ("Args", "Attributes", "Raises", "Warns")
+SECTIONS = (*LISTS, "Returns", "Yields", "Note", "Example")
 ENTRY = re.compile(r"^(\*{0,2}[\w.]+(?:, \*{0,2}[\w.]+)*): ", re.MULTILINE)
-FENCE = re.compile(r"```python\n.*?```\n?", re.DOTALL)
+FENCE = re.compile(r":?\n*^ *```python\n.*?```$", re.DOTALL | re.MULTILINE)
 
 
-def reference() -> str:
+def api_reference() -> str:
     """The whole page."""
     seen: set[Any] = set()
     return INTRODUCTION + "".join(_module(name, seen) for name in MODULES)
@@ -52,16 +53,32 @@ def _module(name: str, seen: set[Any]) -> str:
     }
     summary = _prose(inspect.getdoc(module) or "").split("\n\n")[0]
     page = f"\n## `{name}`\n\n{summary}\n"
-    for key, value in sorted(documented.items(), key=lambda item: item[0].lower()):
+    errors = {key: value for key, value in documented.items() if _is_error(value)}
+    others = sorted((key for key in documented if key not in errors), key=str.lower)
+    page += "\n" + " · ".join(f"[{key}](#{_anchor(key)})" for key in others) + "\n" * bool(others)
+    page += "".join(_error(key, value) for key, value in sorted(errors.items()))
+    for key in others:
+        value = documented[key]
         page += _class(key, value, seen) if inspect.isclass(value) else _function(key, value, "###")
-        seen.add(value)
+    seen.update(documented.values())
     return page
 
 
+def _anchor(heading: str) -> str:
+    """What GitHub calls a heading in addresses."""
+    return re.sub(r"[^\w-]", "", heading.lower())
+
+
+def _is_error(value: Any) -> bool:
+    return inspect.isclass(value) and issubclass(value, BaseException)
+
+
+def _error(name: str, value: type) -> str:
+    bases = " and ".join(f"`{base.__name__}`" for base in value.__bases__)
+    return f"- `{name}`, caught as {bases} too: {_prose(value.__doc__ or '')}\n"
+
+
 def _class(name: str, value: type, seen: set[Any]) -> str:
-    if issubclass(value, BaseException):
-        bases = " and ".join(f"`{base.__name__}`" for base in value.__bases__)
-        return f"\n### `{name}`\n\n{_prose(value.__doc__ or '')} Caught as {bases} too.\n"
     members = "".join(_member(name, key, member) for key, member in _members(value, seen))
     return _function(name, value, "###") + members
 
@@ -87,15 +104,21 @@ def _member(owner: str, name: str, member: Any) -> str:
 
 def _function(name: str, value: Any, heading: str) -> str:
     prose = _prose(inspect.getdoc(value) or "")
-    return f"\n{heading} `{name}`\n\n{_signature(name, value)}\n{prose}\n"
+    signature = _signature(name, value)
+    return f"\n{heading} `{name}`\n\n{signature}{prose}\n"
 
 
 def _signature(name: str, value: Any) -> str:
-    """The signature as an indented block, one parameter a line where it is long."""
-    try:
-        signature = inspect.signature(value)
-    except ValueError:
+    """The signature as an indented block, one parameter a line where it is long.
+
+    A class that is made as its base is has none: it would only repeat that, or what another
+    library has there today.
+    """
+    if inspect.isclass(value) and "__init__" not in vars(value):
         return ""
+    signature = inspect.signature(value)
+    if inspect.isclass(value):
+        signature = signature.replace(return_annotation=inspect.Signature.empty)
     parameters = [p for p in signature.parameters.values() if p.name not in ("self", "cls")]
     signature = signature.replace(parameters=parameters)
     text = f"{name.rpartition('.')[2]}{_readable(str(signature))}"
@@ -104,7 +127,7 @@ def _signature(name: str, value: Any) -> str:
         returned = _readable(str(signature)).rpartition(") -> ")[2]
         ending = f") -> {returned}" if signature.return_annotation is not inspect._empty else ")"
         text = f"{name.rpartition('.')[2]}(\n{star}{ending}"
-    return textwrap.indent(text, "    ") + "\n"
+    return textwrap.indent(text, "    ") + "\n\n"
 
 
 def _lines(signature: inspect.Signature) -> Iterator[str]:
@@ -119,26 +142,39 @@ def _lines(signature: inspect.Signature) -> Iterator[str]:
 
 def _readable(text: str) -> str:
     """Annotations are kept as strings: without their quotes, and without our modules' names."""
-    text = re.sub(r": '([^']*)'", r": \1", text)
-    text = re.sub(r"-> '([^']*)'", r"-> \1", text)
+    text = re.sub(r"(: |-> )(?:'([^']*)'|\"([^\"]*)\")", r"\1\2\3", text)
+    text = text.replace("<factory>", "...")
     return re.sub(r"<(?:function|class|object) ?'?([\w.]+)[^>]*>", r"\1", text)
 
 
 def _prose(docstring: str) -> str:
-    """Google's sections as lists; code blocks, which are not run from here, left out."""
-    blocks = FENCE.sub("", inspect.cleandoc(docstring)).split("\n\n")
-    return "\n\n".join(filter(None, (_block(block.strip("\n")) for block in blocks)))
+    """Google's sections as lists; blocks that no test runs from here are left out."""
+    text = FENCE.sub(_end_of_sentence, inspect.cleandoc(docstring))
+    blocks: list[str] = []
+    for block in text.split("\n\n"):
+        if block.startswith(" ") and blocks and _heading(blocks[-1]):
+            blocks[-1] += f"\n\n{block}"  # a section goes on as long as it is indented
+        else:
+            blocks.append(block.strip("\n"))
+    return "\n\n".join(filter(None, map(_block, blocks)))
+
+
+def _end_of_sentence(fence: re.Match[str]) -> str:
+    return "." if fence[0].startswith(":") else ""
+
+
+def _heading(block: str) -> str | None:
+    heading = block.partition("\n")[0]
+    return heading[:-1] if heading.endswith(":") and heading[:-1] in SECTIONS else None
 
 
 def _block(block: str) -> str:
-    heading, _, body = block.partition("\n")
-    if heading.rstrip(":") not in SECTIONS or not heading.endswith(":"):
-        return block
-    body = textwrap.dedent(body)
-    if heading in ("Returns:", "Yields:", "Note:"):
-        return f"**{heading[:-1]}**: {body}"
-    return f"**{heading[:-1]}**\n\n" + ENTRY.sub(r"- `\1`: ", body)
-
-
-if __name__ == "__main__":
-    PAGE.write_text(reference(), encoding="utf-8")
+    heading = _heading(block)
+    if heading is None:
+        return "" if block == "Example." else block
+    body = textwrap.dedent(block.partition("\n")[2])
+    if heading == "Example":
+        return f"**Example**\n\n{textwrap.indent(body, '    ')}"
+    if heading in LISTS:
+        return f"**{heading}**\n\n" + ENTRY.sub(r"- `\1`: ", body)
+    return f"**{heading}**: {body}"

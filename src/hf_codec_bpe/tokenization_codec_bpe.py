@@ -38,11 +38,9 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
     """Turns codes into token ids and back.
 
     The same files load as a plain fast tokenizer, with equal ids, where this package is not
-    installed. `train_tokenizer` makes one; a folder made by codec-bpe becomes one with
-
-    ```python
-    CodecBPETokenizer.from_pretrained(folder, codebook_sizes=[1024] * 4, unicode_offset=0x4E00)
-    ```
+    installed. `train_tokenizer` makes one. A folder made by codec-bpe becomes one where
+    `from_pretrained` is told its codebooks, such as `codebook_sizes=[1024] * 4`, and
+    `unicode_offset=0x4E00`.
 
     Args:
         codebook_sizes: The size of each codebook, saved in `tokenizer_config.json`.

@@ -30,7 +30,7 @@ def extend(
     codec_tokenizer: Annotated[
         str,
         typer.Argument(
-            help="A codec's tokenizer: a Hub id or a folder, such as train wrote.",
+            help="A codec's tokenizer: a Hub id, a folder that train wrote, or 'demo'.",
             metavar="CODEC_TOKENIZER",
         ),
     ],
@@ -79,13 +79,15 @@ def extend(
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from ..demo import demo_repo
     from ..tokenization_codec_bpe import CodecBPETokenizer
     from ..vocabulary.tokenizer import extend_tokenizer
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise TokenizerError(f"{out} is there already and not an empty folder: choose another.")
     alphabet = _alphabet_options(codebook_sizes, unicode_offset)
-    codec = _loaded(CodecBPETokenizer.from_pretrained, codec_tokenizer, **alphabet)
+    place = str(demo_repo()) if codec_tokenizer == "demo" else codec_tokenizer
+    codec = _loaded(CodecBPETokenizer.from_pretrained, place, **alphabet)
     tokenizer = extend_tokenizer(
         _loaded(AutoTokenizer.from_pretrained, base),
         codec,

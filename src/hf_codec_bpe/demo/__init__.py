@@ -1,5 +1,7 @@
 """What comes with the package, so that everything can be tried with no network."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 __all__ = ["demo_clip", "demo_repo"]
