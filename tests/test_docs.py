@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.metadata import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,27 @@ def test_commands_that_are_none_are_found() -> None:
     for line in ("encode a b --nosuch", "nosuch", "encode", "train codes --vocab-size many"):
         with pytest.raises(Exception, match=r"nosuch|[Mm]issing|valid"):
             our_command([*shlex.split(line)], mention=False)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "audio_to_codes",
+        "extend_tokenizer",
+        "lm_dataset_stats",
+        "prep_lm_dataset",
+        "train_tokenizer",
+    ],
+)
+def test_the_guide_from_codec_bpe_names_all_its_options(module: str) -> None:
+    found = find_spec(f"codec_bpe.{module}")
+    assert found
+    assert found.origin
+    options = re.findall(r'"(--\w+)"', Path(found.origin).read_text("utf-8"))
+    page = (DOCS / "from-codec-bpe.md").read_text("utf-8")
+    section = page.partition(f"## `codec_bpe.{module}`")[2].partition("\n## ")[0]
+    assert len(options) >= 4
+    assert [option for option in options if f"`{option}`" not in section] == []
 
 
 def shown(page: Path) -> Iterator[str]:

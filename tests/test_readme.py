@@ -38,6 +38,15 @@ def test_the_readme_has_two_commands_and_ci_runs_the_second() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        path, _, heading = target.partition("#")
         if "://" not in target:
-            assert (page.parent / target).exists(), target
+            place = page.parent / path if path else page
+            assert place.exists(), target
+            assert not heading or heading in anchors(place), target
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub calls the headings of a page in addresses."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
