@@ -6,7 +6,8 @@ their own encoders, so that nearly all codes occur.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from unittest.mock import patch
 
 import numpy as np
@@ -250,7 +251,7 @@ def speech_like(num_samples: int, seed: int = 0) -> np.ndarray:
 
 def _random(model_class: type[PreTrainedModel], config: PreTrainedConfig) -> PreTrainedModel:
     """The same random model every time."""
-    with torch.random.fork_rng(), torch.no_grad():
+    with torch.random.fork_rng(), torch.no_grad(), _one_thread():
         torch.manual_seed(0)
         model = model_class(config).eval()
         for name, tensor in (*model.named_parameters(), *model.named_buffers()):
@@ -261,6 +262,17 @@ def _random(model_class: type[PreTrainedModel], config: PreTrainedConfig) -> Pre
         if config.model_type in _FITTERS:
             _FITTERS[config.model_type](model, torch.from_numpy(speech_like(64_000)))
     return model
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Two would round sums differently, and codebooks are fitted to sums."""
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num_threads)
 
 
 def _fit_residual(model: PreTrainedModel, samples: torch.Tensor) -> None:
