@@ -28,14 +28,15 @@ def key_figures(trip: Trip) -> str:
     """How many tokens a second takes, and how long these are beside bare codes."""
     per_second = trip.num_tokens / trip.seconds
     bars = _bar("codes", trip.num_codes, trip.code_bits_per_second, trip)
+    lengths = "one for each code"
     if trip.token_bits_per_second is not None:
         bars += _bar("tokens", trip.num_tokens, trip.token_bits_per_second, trip)
+        lengths = f'<span id="compression">{trip.compression:.2f}</span> codes in each on average'
     return (
         '<div class="figures"><p class="headline">'
         f'<b id="headline">{per_second:,.1f}</b> tokens per second'
         f'<small><span id="tokens">{trip.num_tokens:,}</span> tokens for '
-        f'<span id="seconds">{trip.seconds:.2f}</span> s of sound, '
-        f'<span id="compression">{trip.compression:.2f}</span> codes in each on average</small></p>'
+        f'<span id="seconds">{trip.seconds:.2f}</span> s of sound, {lengths}</small></p>'
         f'<div class="bars">{bars}</div></div>'
     )
 

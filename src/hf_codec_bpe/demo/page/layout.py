@@ -60,16 +60,26 @@ def build_page(choices: Choices) -> Blocks:
             )
         bundled = gr.Button("Try the bundled clip", size="sm", elem_id="bundled")
         with gr.Row(elem_id="choices"):
-            codec = gr.Dropdown(list(choices.codecs), value=first, label="Codec")
+            codec = gr.Dropdown(list(choices.codecs), value=first, label="Codec", scale=2)
             tokenizer = gr.Dropdown(
-                [*choices.tokenizers, NO_TOKENIZER], value=its_tokenizer, label="Tokenizer"
+                [*choices.tokenizers, NO_TOKENIZER],
+                value=its_tokenizer,
+                label="Tokenizer",
+                scale=2,
             )
             num_codebooks = gr.Slider(
-                label="Codebooks", step=1, elem_id="codebooks", **codebooks_at_first
+                label="Codebooks",
+                step=1,
+                scale=3,
+                min_width=260,
+                elem_id="codebooks",
+                **codebooks_at_first,
             )
             threshold = gr.Slider(
-                label="Merge frames this alike (1: none)",
+                label="Merging threshold",
                 step=0.01,
+                scale=3,
+                min_width=260,
                 elem_id="threshold",
                 **threshold_at_first,
             )
