@@ -3,13 +3,13 @@
     python benchmarks/codes_and_ids.py CODES.npz [--runs 7] [--json FILE]
 
 CODES.npz holds clips `[K, T]` of 1,024 codes. A tokenizer of 30,000 is trained on every other clip,
-and the rest is tokenized, clip by clip in one thread, by both ways in turn. codec-bpe's way is a
-Transformers tokenizer around the same backend, and `codes_to_chars` and `chars_to_codes`.
+and the rest is tokenized, clip by clip in one thread, by both ways in turn; seconds are those of
+the processor. codec-bpe's way is a Transformers tokenizer around the same backend, and
+`codes_to_chars` and `chars_to_codes`.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from codec_bpe import chars_to_codes, codes_to_chars
-from measuring import load_clips, summary
+from measuring import load_clips, summary, tell
 from transformers import PreTrainedTokenizerFast
 
 from hf_codec_bpe import train_tokenizer
@@ -35,8 +35,13 @@ def main(
     out: Annotated[Path | None, typer.Option("--json")] = None,
 ) -> None:
     """Print millions of codes a second for both ways, and their ratios."""
+    tell(compare(load_clips(codes), runs), out)
+
+
+def compare(loaded: list[np.ndarray], runs: int) -> dict[str, Any]:
+    """Both ways on every other clip, all four ways round."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    clips = [clip.astype(np.int64) for clip in load_clips(codes)]
+    clips = [clip.astype(np.int64) for clip in loaded]
     num_codebooks = len(clips[0])
     ours = train_tokenizer(
         clips[::2],
@@ -75,9 +80,7 @@ def main(
     report["num_codes"] = num_codes
     for name, (items, one, other) in comparisons.items():
         report[name] = _compared(items, one, other, num_codes, runs)
-    typer.echo(json.dumps(report, indent=2))
-    if out:
-        out.write_text(json.dumps(report, indent=2), encoding="utf-8")
+    return report
 
 
 def _compared(items: list[Any], one: Way, other: Way, num_codes: int, runs: int) -> dict[str, Any]:
@@ -85,10 +88,10 @@ def _compared(items: list[Any], one: Way, other: Way, num_codes: int, runs: int)
     seconds: dict[Way, list[float]] = {one: [], other: []}
     for _ in range(runs):
         for way in (one, other):
-            start = time.perf_counter()
+            start = time.process_time()
             for item in items:
                 way(item)
-            seconds[way].append(time.perf_counter() - start)
+            seconds[way].append(time.process_time() - start)
     speeds = [summary([num_codes / s / 1e6 for s in seconds[way]]) for way in (one, other)]
     return {
         "equal": equal,

@@ -1,6 +1,6 @@
 """Encoding files on a CPU beside codec-bpe: seconds per second of audio, memory, and equal codes.
 
-    python benchmarks/encode_cpu.py [--threads 1 --threads 2] [--runs 3] [--clips 200] [--json FILE]
+    python benchmarks/encode_cpu.py [--threads 1 --threads 2] [--runs 3] [--files 20] [--clips 200]
 
 The model is EnCodec 24 kHz at full size with random weights at 3 kbps: computing costs what it
 costs with real ones. 20 files, 176 seconds of noise at 24 kHz, half of them FLAC. Each side reads
@@ -11,46 +11,51 @@ one clip at a time and eight, against codec-bpe's one at a time.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
-from measuring import in_turn, measured, summary
+from measuring import in_turn, measured, summary, tell
 
 KBPS, RATE = 3.0, 24_000
-FILES, SECONDS = 20, 176
+SECONDS_PER_FILE = 8.8
 SHORTEST, LONGEST = 0.5, 4.0
 
 
 def main(
     threads: Annotated[list[int] | None, typer.Option()] = None,
     runs: int = 3,
+    files: int = 20,
     clips: int = 200,
     out: Annotated[Path | None, typer.Option("--json")] = None,
 ) -> None:
     """Print each side's real-time factor, and ours over the better one of codec-bpe's."""
-    report: dict[str, Any] = {"cpus": os.cpu_count(), "audio_seconds": SECONDS}
+    tell(compare(threads or [1, 2], runs, files, clips), out)
+
+
+def compare(threads: Sequence[int], runs: int, files: int, clips: int) -> dict[str, Any]:
+    """Both sides with so many threads each, on so many files and clips."""
+    seconds = files * SECONDS_PER_FILE
+    report: dict[str, Any] = {"cpus": os.cpu_count(), "audio_seconds": seconds}
     sides: dict[str, Callable[..., Any]] = {
         "hf_codec_bpe": ours,
         "codec_bpe": partial(theirs, 1),
         "codec_bpe_batch_8": partial(theirs, 8),
     }
     with tempfile.TemporaryDirectory() as name:
-        _write_files(Path(name))
-        for count in threads or [1, 2]:
+        _write_files(Path(name), files)
+        for count in threads:
             load = os.getloadavg()[0]
             found = in_turn(sides, name, count, runs=runs)
             codes = in_turn({"clips": clip_codes}, clips, count, runs=1)["clips"][0]
-            report[f"threads_{count}"] = {"load_before": load, **_compared(found), "clips": codes}
-    typer.echo(json.dumps(report, indent=2))
-    if out:
-        out.write_text(json.dumps(report, indent=2), encoding="utf-8")
+            rows = _compared(found, seconds)
+            report[f"threads_{count}"] = {"load_before": load, **rows, "clips": codes}
+    return report
 
 
 def ours(folder: str, threads: int) -> tuple[list[Any], dict[str, float]]:
@@ -141,23 +146,24 @@ def _model(threads: int) -> Any:
     return model
 
 
-def _write_files(folder: Path) -> None:
+def _write_files(folder: Path, count: int) -> None:
     import soundfile
 
     rng = np.random.default_rng(0)
-    shares = rng.uniform(1, 3, FILES)
-    for i, num_samples in enumerate((shares / shares.sum() * SECONDS * RATE).astype(int)):
+    shares = rng.uniform(1, 3, count)
+    total = count * SECONDS_PER_FILE * RATE
+    for i, num_samples in enumerate((shares / shares.sum() * total).astype(int)):
         samples = rng.standard_normal(num_samples).astype(np.float32) * 0.1
         for part in ["all", "one"][: 1 + (i == 0)]:
             (folder / part).mkdir(exist_ok=True)
             soundfile.write(folder / part / f"{i:02d}.{('wav', 'flac')[i % 2]}", samples, RATE)
 
 
-def _compared(found: dict[str, list[Any]]) -> dict[str, Any]:
+def _compared(found: dict[str, list[Any]], seconds: float) -> dict[str, Any]:
     rows: dict[str, Any] = {
         side: {
-            "real_time_factor": summary([run["seconds"] / SECONDS for _, run in runs]),
-            "cpu_factor": summary([run["cpu_seconds"] / SECONDS for _, run in runs]),
+            "real_time_factor": summary([run["seconds"] / seconds for _, run in runs]),
+            "cpu_factor": summary([run["cpu_seconds"] / seconds for _, run in runs]),
             "megabytes": summary([run["megabytes"] for _, run in runs]),
         }
         for side, runs in found.items()

@@ -8,7 +8,6 @@ memory right before, with the bundled codec loaded and warm.
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import resource
 import tempfile
@@ -17,12 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from measuring import tell
 
 RATE = 16_000
 
 
 def main(hours: float = 3.0, files: int = 10_000, seconds: float = 1.0) -> None:
     """Encode a file of so many hours, and so many files of so many seconds."""
+    tell(compare(hours, files, seconds))
+
+
+def compare(hours: float, files: int, seconds: float = 1.0) -> list[dict[str, Any]]:
+    """Peaks for a long file and for many short ones."""
     context = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder:
         _write(Path(folder, "long", "clip.flac"), hours * 3600)
@@ -31,8 +36,7 @@ def main(hours: float = 3.0, files: int = 10_000, seconds: float = 1.0) -> None:
         for i in range(1, files):
             first.with_name(f"{i:05d}.flac").hardlink_to(first)
         with context.Pool(1, maxtasksperchild=1) as pool:
-            rows = [pool.apply(peak, (folder, name)) for name in ("long", "short")]
-    typer.echo(json.dumps(rows, indent=2))
+            return [pool.apply(peak, (folder, name)) for name in ("long", "short")]
 
 
 def peak(folder: str, name: str) -> dict[str, Any]:

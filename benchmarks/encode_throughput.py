@@ -4,8 +4,8 @@
 
 EnCodec and Mimi have random weights at full size: computing costs what it costs with real ones. Any
 other `--codec` is a folder or a preset, whose weights are loaded. The corpus is noise in FLAC files
-of 30 seconds at the codec's rate; reading it and writing shards count. On a CPU it is one thread, and
-seconds are those of the processor, which other work on the machine lengthens less.
+of 30 seconds at the codec's rate; reading it and writing shards count. On a CPU it is one thread,
+and seconds are those of the processor, which other work on the machine lengthens less.
 """
 
 from __future__ import annotations

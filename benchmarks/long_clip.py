@@ -7,19 +7,23 @@ Encodes noise with the bundled codec in chunks of 30 seconds; each length in a p
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import resource
 
 import typer
+from measuring import tell
 
 
 def main(hours: float = 3.0) -> None:
     """Print the peak of memory above the waveform for a clip of ten minutes and of some hours."""
+    tell(compare(hours))
+
+
+def compare(hours: float) -> list[dict[str, float]]:
+    """Peaks for a clip of ten minutes and for one of so many hours."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1, maxtasksperchild=1) as pool:
-        rows = [pool.apply(peak, (length,)) for length in (1 / 6, hours)]
-    typer.echo(json.dumps(rows, indent=2))
+        return [pool.apply(peak, (length,)) for length in (1 / 6, hours)]
 
 
 def peak(hours: float) -> dict[str, float]:

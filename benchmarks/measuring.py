@@ -6,6 +6,7 @@ Linux only: memory is what the kernel says.
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import statistics
 import time
@@ -29,13 +30,15 @@ def as_many(clips: list[np.ndarray], num_codes: int, seed: int = 0) -> list[np.n
     """
     rng = np.random.default_rng(seed)
     found: list[np.ndarray] = []
-    while sum(clip.size for clip in found) < num_codes:
+    size = 0
+    while size < num_codes:
         clip = clips[len(found) % len(clips)]
         if len(found) >= len(clips):
             clip = np.roll(clip, rng.integers(clip.shape[1]), axis=1)
             exchanged = rng.random(clip.shape[1]) < 0.1
             clip[:, exchanged] = rng.permuted(clip[:, exchanged], axis=1)
         found.append(clip)
+        size += clip.size
     return found
 
 
@@ -65,6 +68,14 @@ def measured(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
         "cpu_seconds": time.process_time() - cpu,
         "megabytes": memory("VmHWM") - before,
     }
+
+
+def tell(report: Any, out: Path | None = None) -> None:
+    """Prints numbers, and writes them to a file if there is one."""
+    text = json.dumps(report, indent=2)
+    print(text)
+    if out:
+        out.write_text(text, encoding="utf-8")
 
 
 def in_turn(sides: dict[str, Callable[..., Any]], *args: Any, runs: int) -> dict[str, list[Any]]:

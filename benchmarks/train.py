@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from measuring import as_many, in_turn, load_clips, measured, save_clips, summary
+from measuring import as_many, in_turn, load_clips, measured, save_clips, summary, tell
 
 FRAME_RATE, SIZE, K = 75, 1024, 4
 VOCAB_SIZE, NGRAMS = 30_000, 2
@@ -33,7 +33,13 @@ def main(
     out: Annotated[Path | None, typer.Option("--json")] = None,
 ) -> None:
     """Print seconds and megabytes of both sides and their ratios."""
-    clips = load_clips(codes)
+    tell(compare(load_clips(codes), runs, num_codes, minutes), out)
+
+
+def compare(
+    clips: list[np.ndarray], runs: int, num_codes: int = 10_000_000, minutes: int = 20
+) -> dict[str, Any]:
+    """Both sides on both corpora, made of these clips."""
     report: dict[str, Any] = {"cpus": os.cpu_count(), "load": os.getloadavg()[0]}
     with tempfile.TemporaryDirectory() as name:
         corpora = {"many_chunks": as_many(clips, num_codes), "one_file": [_long(clips, minutes)]}
@@ -48,9 +54,7 @@ def main(
         with tempfile.TemporaryDirectory() as cache:
             first, later = (in_turn({"": compiling}, cache, runs=1)[""][0] for _ in range(2))
         report["compiling_seconds"] = {"first": round(first, 2), "later": round(later, 2)}
-    typer.echo(json.dumps(report, indent=2))
-    if out:
-        out.write_text(json.dumps(report, indent=2), encoding="utf-8")
+    return report
 
 
 def ours(folder: str, chunk_seconds: int | None) -> tuple[list[Any], dict[str, float]]:
@@ -122,6 +126,7 @@ def _compared(found: dict[str, list[Any]], num_codes: int) -> dict[str, Any]:
         "equal_merges": all(other == merges[0] for other in merges),
         **sides,
         "times_faster": round(b["seconds"]["median"] / a["seconds"]["median"], 1),
+        "times_less_computing": round(b["cpu_seconds"]["median"] / a["cpu_seconds"]["median"], 1),
         "part_of_memory": round(a["megabytes"]["median"] / b["megabytes"]["median"], 3),
     }
 
