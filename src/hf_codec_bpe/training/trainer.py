@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tokenizers import Tokenizer
 
 from ..alphabet import CodebookAlphabet
 from ..code_shards import open_codes
@@ -102,7 +103,7 @@ def train_tokenizer(
     seen = Counter(num_clips=0, num_frames=0)
     backend = trained(recipe, _words(codes, alphabet, chunk_frames, seen))
     return CodecBPETokenizer(
-        tokenizer_object=backend,
+        tokenizer_object=_HandedOver(backend),
         codebook_sizes=list(alphabet.codebook_sizes),
         unicode_offset=alphabet.unicode_offset,
         bos_token=bos_token,
@@ -120,6 +121,20 @@ def train_tokenizer(
             "chunk_frames": chunk_frames,
         },
     )
+
+
+class _HandedOver:
+    """A backend that nobody else holds.
+
+    Transformers copies the backend that it is given, by way of its JSON. That would take more
+    memory than all the training of a small corpus, and the copied one goes at once.
+    """
+
+    def __init__(self, backend: Tokenizer) -> None:
+        self._backend = backend
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tokenizer:
+        return self._backend
 
 
 def _longest_token(alphabet: CodebookAlphabet, max_token_codebook_ngrams: int | None) -> int | None:
