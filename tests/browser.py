@@ -70,7 +70,7 @@ def open_page(browser: Browser, url: str, seen: Seen, **options: object) -> Iter
 
     context.route("**/*", go)
     page = context.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     page.on("pageerror", lambda error: seen.console_errors.append(str(error)))
     page.on(
         "console",

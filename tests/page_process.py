@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
-from urllib.error import URLError
-from urllib.request import urlopen
 
-SECONDS_TO_START = 120
+SECONDS_TO_START = 200
+SECONDS_FOR_ITSELF = 3
+"""How long Gradio waits for its own page, and gives up."""
 
 # Imported by every Python that starts with its folder on PYTHONPATH.
 _WATCH = """
@@ -79,20 +80,21 @@ def running_page(
             stderr=log,
         )
     try:
-        _wait(process, page)
+        _wait(process, page, port)
         yield page
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _wait(process: subprocess.Popen[bytes], page: RunningPage) -> None:
+def _wait(process: subprocess.Popen[bytes], page: RunningPage, port: int) -> None:
+    """Until somebody listens. Nothing is asked yet, as the page asks itself first, in haste."""
     deadline = monotonic() + SECONDS_TO_START
     while monotonic() < deadline and process.poll() is None:
-        try:
-            urlopen(page.url, timeout=30).close()
-        except URLError:
-            sleep(0.3)
-        else:
-            return
-    raise AssertionError(f"No page at {page.url}:\n{page.log.read_text()}")
+        with socket.socket() as visitor:
+            if visitor.connect_ex(("127.0.0.1", port)) == 0:
+                sleep(SECONDS_FOR_ITSELF)
+                break
+        sleep(0.3)
+    if process.poll() is not None or monotonic() > deadline:
+        raise AssertionError(f"No page at {page.url}:\n{page.log.read_text()}")

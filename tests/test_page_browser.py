@@ -27,7 +27,7 @@ from .page_process import RunningPage, running_page
 SECONDS = 2.0
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 MERGING = "user/merging"
-expect.set_options(timeout=60_000)  # ms: a busy machine with one core
+expect.set_options(timeout=120_000)  # ms: a busy machine with one core
 
 
 @pytest.fixture(scope="module")

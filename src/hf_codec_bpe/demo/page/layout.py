@@ -122,7 +122,8 @@ def launch(choices: Choices, **options: Any) -> Any:
         options: Passed on to Gradio's `launch`: `server_port`, `prevent_thread_lock`...
 
     Raises:
-        PageError: Nothing can listen at that address, or something does already.
+        PageError: Nothing can listen at that address, something does already, or the page cannot be
+            reached there.
     """
     page = build_page(choices)
     try:
@@ -135,6 +136,11 @@ def launch(choices: Choices, **options: Any) -> Any:
             ssr_mode=False,
             **options,
         )
+    except ValueError as error:  # Gradio asked its own page, and got no answer for three seconds
+        raise PageError(
+            "The page does not answer itself: see that no proxy is asked for this machine "
+            "(NO_PROXY=127.0.0.1,localhost), or try again when it is less busy."
+        ) from error
     except OSError as error:
         raise PageError(
             f"The page cannot be opened: {first_line(error)} Choose another port or address, or "
