@@ -32,7 +32,7 @@ def command_line() -> str:
 
 
 def _help(*command: str) -> str:
-    width = {"terminal_width": WIDTH - 2}  # what a terminal's own margin leaves
+    width: dict[str, Any] = {"terminal_width": WIDTH - 2}  # what a terminal's own margin leaves
     shown = CliRunner().invoke(app, [*command, "--help"], prog_name="hf-codec-bpe", **width)
     if shown.exit_code != 0:
         raise RuntimeError(shown.output) from shown.exception

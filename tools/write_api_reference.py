@@ -73,7 +73,7 @@ def _is_error(value: Any) -> bool:
     return inspect.isclass(value) and issubclass(value, BaseException)
 
 
-def _error(name: str, value: type) -> str:
+def _error(name: str, value: Any) -> str:
     bases = " and ".join(f"`{base.__name__}`" for base in value.__bases__)
     return f"- `{name}`, caught as {bases} too: {_prose(value.__doc__ or '')}\n"
 
