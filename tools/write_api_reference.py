@@ -56,6 +56,8 @@ def _module(name: str, seen: set[Any]) -> str:
     errors = {key: value for key, value in documented.items() if _is_error(value)}
     others = sorted((key for key in documented if key not in errors), key=str.lower)
     page += "\n" + " · ".join(f"[{key}](#{_anchor(key)})" for key in others) + "\n" * bool(others)
+    if errors:
+        page += "\nEach is also caught as what stands in brackets.\n\n"
     page += "".join(_error(key, value) for key, value in sorted(errors.items()))
     for key in others:
         value = documented[key]
@@ -74,8 +76,8 @@ def _is_error(value: Any) -> bool:
 
 
 def _error(name: str, value: Any) -> str:
-    bases = " and ".join(f"`{base.__name__}`" for base in value.__bases__)
-    return f"- `{name}`, caught as {bases} too: {_prose(value.__doc__ or '')}\n"
+    bases = ", ".join(f"`{base.__name__}`" for base in value.__bases__)
+    return f"- `{name}` ({bases}): {_prose(value.__doc__ or '')}\n"
 
 
 def _class(name: str, value: type, seen: set[Any]) -> str:
