@@ -135,7 +135,7 @@ def start_up(bench: Bench) -> Found:
     """Importing, `--help`, and a processor without its codec."""
     import startup
 
-    found = startup.compare(1 if bench.quick else 7)
+    found = startup.compare(2 * bench.runs + 1)
     alone, ours = found["import transformers"], found["import transformers, hf_codec_bpe"]
     tokenizer = found["AutoTokenizer.from_pretrained"]
     rows = [

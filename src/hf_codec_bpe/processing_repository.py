@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transformers.processing_utils import ProcessorMixin
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from .codecs.lazy import LazyCodec
 from .codecs.pin import CODEC_FOLDER, CodecPin
@@ -78,6 +79,12 @@ class CodecProcessorMixin(ProcessorMixin):
         own = inspect.signature(cls.__init__).parameters
         shared = {key: value for key, value in kwargs.items() if key not in own}
         return super()._get_arguments_from_pretrained(*args, **shared)
+
+    def check_argument_for_proper_class(self, argument_name: str, argument: Any) -> Any:
+        """Transformers' check; but not for tokenizers, for which it imports mistral_common."""
+        if argument_name == "tokenizer" and isinstance(argument, PreTrainedTokenizerBase):
+            return PreTrainedTokenizerBase
+        return super().check_argument_for_proper_class(argument_name, argument)
 
     @property
     def codec(self) -> AudioCodec:
