@@ -45,7 +45,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPage]:
     It offers the bundled processor, and one whose codec merges frames.
     """
     folder = tmp_path_factory.mktemp("served")
-    codec = FlexiCodecCodec(tiny.flexicodec(), num_codebooks=4, merging_threshold=0.8)
+    codec = FlexiCodecCodec(tiny.flexicodec(), num_codebooks=4, merging_threshold=0.5)
     tokenizer = train_tokenizer(
         codec.encode([tiny.speech_like(50_000)]),
         codebook_sizes=codec.codebook_sizes,
