@@ -142,7 +142,7 @@ def _time_axis(seconds: float, scale: float, height: float) -> Iterator[str]:
 
 def _labels(clip: ClipTokens, row: float) -> Iterator[str]:
     """Frequencies in kHz, and the numbers of codebooks."""
-    free = _MEL
+    free = float(_MEL)
     for name, share in mel_ticks(clip.sampling_rate).items():
         y = _MEL * (1 - share)
         if y <= free - 14 or share == 0:
