@@ -65,8 +65,10 @@ class ResidualCodebooks:
         """
         codes = self.choose(vectors, index)
         counts, sums = self.counts[index], self.sums[index]
-        counts.mul_(decay).add_(torch.bincount(codes, minlength=len(counts)) * (1 - decay))
-        sums.mul_(decay).index_add_(0, codes, vectors * (1 - decay))
+        # Shares of all vectors, not numbers: `fit` is given many more of them than `follow`.
+        new = (1 - decay) / len(vectors)
+        counts.mul_(decay).add_(torch.bincount(codes, minlength=len(counts)) * new)
+        sums.mul_(decay).index_add_(0, codes, vectors * new)
         dead = (counts < DEAD_SHARE * counts.mean()).nonzero()[:, 0]
         counts[dead] = counts.mean()
         sums[dead] = vectors[torch.randint(len(vectors), (len(dead),))] * counts.mean()

@@ -1,4 +1,4 @@
-"""What the demo codec is trained to keep: the waveform and, at several windows, the spectrum."""
+"""What the demo codec is trained to keep: waveform, spectrum at several windows, and envelopes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from torch import Tensor, nn
 
 WINDOWS = {256: 24, 512: 40, 1024: 64, 2048: 80}  # samples in a window: mel bands
 LOG_FLOOR = 1e-3
+
+ENVELOPE_WINDOW, ENVELOPE_HOP = 400, 200  # samples
+LOWEST_BAND, NUM_BANDS = 150.0, 15  # hertz; a third of an octave each
+SEGMENT, SEGMENT_STEP = 30, 5  # frames: a segment lasts 0.38 s
 
 
 def waveform_loss(decoded: Tensor, audio: Tensor) -> Tensor:
@@ -62,3 +66,38 @@ class SpectralLoss(nn.Module):
 def relative(ours: Tensor, theirs: Tensor) -> Tensor:
     """Return the mean absolute difference relative to the mean of `theirs`, a scalar."""
     return (ours - theirs).abs().mean() / (theirs.abs().mean() + LOG_FLOOR)
+
+
+class EnvelopeLoss(nn.Module):
+    """How unlike the loudness over time is, in bands of a third of an octave: 0 is alike, 1 is not.
+
+    One minus the correlation over segments of 0.38 s, which intelligibility goes along with (Taal
+    et al. 2011, "An Algorithm for Intelligibility Prediction of Time-Frequency Weighted Noisy
+    Speech").
+    """
+
+    def __init__(self, sampling_rate: int) -> None:
+        super().__init__()
+        centres = LOWEST_BAND * 2 ** (torch.arange(NUM_BANDS) / 3)
+        bins = torch.linspace(0, sampling_rate / 2, ENVELOPE_WINDOW // 2 + 1)[:, None]
+        inside = (bins >= centres * 2 ** (-1 / 6)) & (bins < centres * 2 ** (1 / 6))
+        nearest = (bins - centres).abs().argmin(0)  # low bands are narrower than bins
+        inside[nearest, torch.arange(NUM_BANDS)] = True
+        self.register_buffer("bands", inside.float())
+        self.register_buffer("hann", torch.hann_window(ENVELOPE_WINDOW))
+
+    def forward(self, decoded: Tensor, audio: Tensor) -> Tensor:
+        """Return the mean over bands and segments, a scalar; both inputs [B, N]."""
+        ours, theirs = self.segments(decoded), self.segments(audio)
+        correlation = (ours * theirs).sum(-1) / (ours.norm(dim=-1) * theirs.norm(dim=-1) + 1e-3)
+        return 1 - correlation.mean()
+
+    def segments(self, audio: Tensor) -> Tensor:
+        """Return envelopes of [B, N] less their means, [B, bands, segments, frames]."""
+        spectrum = torch.stft(
+            audio, ENVELOPE_WINDOW, ENVELOPE_HOP, window=self.hann, return_complex=True
+        )
+        power = (spectrum.real.square() + spectrum.imag.square()).transpose(1, 2) @ self.bands
+        envelopes = (power / self.hann.sum() + 1e-7).sqrt().transpose(1, 2)
+        segments = envelopes.unfold(-1, SEGMENT, SEGMENT_STEP)
+        return segments - segments.mean(-1, keepdim=True)
