@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,13 +41,13 @@ class Seen:
 def open_browser(microphone: Path) -> Iterator[Browser]:
     """Chromium, whose microphone hears a WAV file again and again.
 
-    Fails where there is none: what nobody looked at is not known to work.
+    Where there is none, newcomers still see all other tests pass. In CI that is a failure: what
+    nobody looked at is not known to work.
     """
     executable = next(filter(None, map(shutil.which, _NAMES)), None)
     if executable is None:
-        pytest.fail(
-            "The page is tested in Chromium, and none is installed: apt-get install -y chromium"
-        )
+        give_up = pytest.fail if os.environ.get("CI") else pytest.skip
+        give_up("The page is tested in Chromium, and none is installed: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=executable,
