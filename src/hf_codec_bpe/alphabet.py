@@ -83,6 +83,7 @@ class CodebookAlphabet:
         self.skip_noncharacters = skip_noncharacters
         self.num_codebooks = len(self.codebook_sizes)
         self.size = sum(self.codebook_sizes)
+        self._smallest_size = min(self.codebook_sizes)
         if self.size >= code_points.END:
             raise AlphabetError(
                 f"{self.num_codebooks} codebooks of {self.size} codes in all do not fit into "
@@ -157,15 +158,20 @@ class CodebookAlphabet:
                 f"Codes of shape {list(array.shape)} do not fit {self.num_codebooks} codebook(s): "
                 f"pass integers of shape [num_codebooks={self.num_codebooks}, num_frames]."
             )
-        if array.size and (array.min() < 0 or (array.max(axis=1) >= self.codebook_sizes).any()):
-            sizes = np.array(self.codebook_sizes)[:, None]
+        if array.size and (array.min() < 0 or array.max() >= self._smallest_size):
+            self._check_codes(array)
+        return array
+
+    def _check_codes(self, array: IntArray) -> None:
+        """Looks closer at codes that some codebook may not have."""
+        sizes = np.array(self.codebook_sizes)[:, None]
+        if array.min() < 0 or (array >= sizes).any():
             codebook, frame = (int(i) for i in np.argwhere((array < 0) | (array >= sizes))[0])
             raise AlphabetError(
                 f"Code {int(array[codebook, frame])} at codebook {codebook}, frame {frame} is "
                 f"outside its codebook of {self.codebook_sizes[codebook]} codes. Check that the "
                 f"alphabet's sizes {list(self.codebook_sizes)} are those of the codec."
             )
-        return array
 
     def to_positions(self, codes: Any) -> npt.NDArray[np.int64]:
         """Checks codes and numbers them through all codebooks, frame by frame.
@@ -180,11 +186,7 @@ class CodebookAlphabet:
             >>> CodebookAlphabet([1024, 1024]).to_positions([[0, 1], [2, 3]]).tolist()
             [0, 1026, 1, 1027]
         """
-        array = self.checked(codes)
-        positions = np.empty((array.shape[1], self.num_codebooks), dtype=np.int64)
-        for codebook, row in enumerate(array):  # several times faster than to turn all at once
-            np.add(row, self._starts[codebook], out=positions[:, codebook], dtype=np.int64)
-        return positions.reshape(-1)
+        return _by_frames(self.checked(codes), self._starts, np.int64)
 
     def to_text(self, codes: Any) -> str:
         """Writes codes `[K, T]` as a string of T x K characters, frame by frame.
@@ -196,7 +198,9 @@ class CodebookAlphabet:
             >>> CodebookAlphabet([4, 2], unicode_offset=ord("a")).to_text([[0, 3], [1, 0]])
             'afde'
         """
-        return self.text_of(self.to_positions(codes))
+        if self._first_points is None:
+            return self.text_of(self.to_positions(codes))
+        return code_points.to_text(_by_frames(self.checked(codes), self._first_points, np.uint32))
 
     @overload
     def to_codes(
@@ -331,6 +335,13 @@ class CodebookAlphabet:
         """
         return self._codebooks_of(self._positions(text))
 
+    @cached_property
+    def _first_points(self) -> npt.NDArray[np.int64] | None:
+        """The first code point of each codebook; `None` where one has a gap, such as surrogates."""
+        points = self._code_points.astype(np.int64)
+        firsts, lasts = points[self._starts[:-1]], points[self._starts[1:] - 1]
+        return firsts if np.array_equal(lasts - firsts + 1, self.codebook_sizes) else None
+
     def _strict(self, text: str) -> npt.NDArray[np.int64]:
         positions = self._positions(text)
         codes = self.codes_of(positions)
@@ -396,6 +407,16 @@ def _as_integers(codes: Any) -> IntArray:
     if not np.issubdtype(array.dtype, np.integer):
         raise CodesError(f"Codes must be integers, but their dtype is {array.dtype}.")
     return array
+
+
+def _by_frames(
+    codes: IntArray, starts: npt.NDArray[np.int64], dtype: type[np.unsignedinteger[Any] | np.int64]
+) -> npt.NDArray[Any]:
+    """Codes `[K, T]`, each plus the start of its codebook, as `[T * K]`."""
+    found = np.empty((codes.shape[1], len(codes)), dtype=dtype)
+    for codebook, row in enumerate(codes):  # several times faster than to turn all at once
+        np.add(row, starts[codebook], out=found[:, codebook], dtype=np.int64, casting="unsafe")
+    return found.reshape(-1)
 
 
 def _out_of_place(
