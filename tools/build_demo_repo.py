@@ -24,7 +24,7 @@ def main(
     codec_dir: Annotated[Path, typer.Argument(help="What train_demo_codec.py wrote.")],
     corpus: Annotated[Path, typer.Argument(help="A folder of speech to train the tokenizer on.")],
     out: Annotated[Path, typer.Argument(help="The repository to write, anew.")],
-    vocab_size: int = 4096,
+    vocab_size: int = 30_000,
 ) -> None:
     """Train a tokenizer on the codec's codes, and save both as one repository."""
     codec = load_codec(codec_dir)
