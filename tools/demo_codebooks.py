@@ -24,8 +24,6 @@ class ResidualCodebooks:
 
     def __init__(self, num_codebooks: int, codebook_size: int, dim: int) -> None:
         self.words = torch.zeros(num_codebooks, codebook_size, dim)
-        self.counts = torch.zeros(num_codebooks, codebook_size)
-        self.sums = torch.zeros(num_codebooks, codebook_size, dim)
 
     def choose(self, vectors: Tensor, index: int) -> Tensor:
         """Return the codes of `vectors` [N, D] in codebook `index`, [N]: the nearest words."""
@@ -43,36 +41,22 @@ class ResidualCodebooks:
             residual = residual - self.words[index][self.choose(residual, index)]
 
     @torch.no_grad()
-    def follow(self, vectors: Tensor, decay: float) -> None:
-        """Move all codebooks a little towards `vectors` [N, D], which an encoder makes anew."""
+    def quantize(self, vectors: Tensor) -> Tensor:
+        """Return `vectors` [N, D] as the codebooks tell them, [N, D]."""
         residual = vectors
         for index in range(len(self.words)):
-            self.refit(index, residual, decay)
-            residual = residual - self.words[index][self.choose(residual, index)]
-
-    @torch.no_grad()
-    def quantize(self, vectors: Tensor, num_codebooks: int) -> Tensor:
-        """Return `vectors` [N, D] as the first `num_codebooks` codebooks tell them, [N, D]."""
-        residual = vectors
-        for index in range(num_codebooks):
             residual = residual - self.words[index][self.choose(residual, index)]
         return vectors - residual
 
-    def refit(self, index: int, vectors: Tensor, decay: float = 0.0) -> None:
-        """Do one round of k-means for codebook `index`, moving dead codes onto random vectors.
-
-        `decay` is the share of its past that a codebook keeps: 0 for plain k-means.
-        """
+    def refit(self, index: int, vectors: Tensor) -> None:
+        """Do one round of k-means for codebook `index`, moving dead codes onto random vectors."""
         codes = self.choose(vectors, index)
-        counts, sums = self.counts[index], self.sums[index]
-        # Shares of all vectors, not numbers: `fit` is given many more of them than `follow`.
-        new = (1 - decay) / len(vectors)
-        counts.mul_(decay).add_(torch.bincount(codes, minlength=len(counts)) * new)
-        sums.mul_(decay).index_add_(0, codes, vectors * new)
-        dead = (counts < DEAD_SHARE * counts.mean()).nonzero()[:, 0]
-        counts[dead] = counts.mean()
-        sums[dead] = vectors[torch.randint(len(vectors), (len(dead),))] * counts.mean()
-        self.words[index] = sums / counts[:, None]
+        words = torch.zeros_like(self.words[index]).index_add_(0, codes, vectors)
+        counts = torch.bincount(codes, minlength=len(words))
+        words /= counts.clamp(min=1)[:, None]
+        dead = (counts < DEAD_SHARE * counts.float().mean()).nonzero()[:, 0]
+        words[dead] = vectors[torch.randint(len(vectors), (len(dead),))]
+        self.words[index] = words
 
 
 def lift(words: Tensor, scale: float) -> Tensor:
