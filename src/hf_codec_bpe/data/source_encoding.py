@@ -22,7 +22,6 @@ from .clip_windows import clip_windows
 from .prefetching import prefetched
 from .sources import Source
 from .window_batches import Codes, WaitingWindow, WindowBatches
-from .window_threads import WindowThreads
 
 if TYPE_CHECKING:
     from ..codecs import AudioCodec
@@ -106,16 +105,11 @@ def encode_groups(
     limit = SECONDS_AHEAD * codec.sampling_rate
     read = partial(_read, codec=codec, options=options, chunk=chunk, context=context)
     waiting = max(limit, 2 * options.batch_size * ((chunk or 0) + context))
-    encoder = (
-        WindowThreads(codec, context)
-        if codec.max_batch_size(options.batch_size) == 1 and codec.device.type == "cpu"
-        else WindowBatches(codec, options.batch_size, context, waiting)
-    )
-    events = prefetched(_events(groups, read), _weight, limit)
-    with closing(events), closing(encoder):
+    batches = WindowBatches(codec, options.batch_size, context, waiting)
+    with closing(prefetched(_events(groups, read), _weight, limit)) as events:
         for event in events:
             if isinstance(event, int):
-                yield event, _results(events, encoder, code_dtype(codec))
+                yield event, _results(events, batches, code_dtype(codec))
 
 
 def code_dtype(codec: AudioCodec) -> np.dtype[Any]:
@@ -212,7 +206,7 @@ class _Clip:
 
 
 def _results(
-    events: Iterator[_Event], encoder: WindowBatches | WindowThreads, dtype: np.dtype[Any]
+    events: Iterator[_Event], batches: WindowBatches, dtype: np.dtype[Any]
 ) -> Iterator[EncodedSource]:
     """What becomes of the sources of one group, in order."""
     clips = deque([_Clip()])  # the last one is being read
@@ -221,14 +215,14 @@ def _results(
             break
         if isinstance(event, np.ndarray):
             for channel, samples in enumerate(event):
-                encoder.add(WaitingWindow(samples, clips[-1].place(channel, dtype)))
+                batches.add(WaitingWindow(samples, clips[-1].place(channel, dtype)))
         elif isinstance(event, _End):
             clips[-1].end = event
             clips.append(_Clip())
         while result := next(clips[0].results(), None):
             clips.popleft()
             yield result
-    encoder.flush()
+    batches.flush()
     for clip in clips:
         yield from clip.results()
 

@@ -31,14 +31,14 @@ class WaitingWindow(NamedTuple):
 
 
 class WindowBatches:
-    """Encodes windows on a GPU as soon as there is a batch of equal length.
+    """Encodes windows as soon as there is a batch of equal length.
 
     Where memory is short, batches are halved and stay that small. A batch that fails otherwise is
     encoded one by one, so that only the windows that are to blame fail. Neither changes codes.
 
     Args:
         codec: The codec.
-        batch_size: The most windows in a batch.
+        batch_size: The most windows in a batch; on a CPU one, see `AudioCodec`.
         context: How many samples at the start of a window are context, without codes of its own.
         limit: The most samples that may wait for others of their length.
     """
@@ -65,10 +65,6 @@ class WindowBatches:
         """Encodes all that waits."""
         for length in sorted(self._waiting):
             self._release(length)
-
-    def close(self) -> None:
-        """Forgets what waits."""
-        self._waiting.clear()
 
     def _release(self, length: int) -> None:
         windows = self._waiting.pop(length)
