@@ -404,6 +404,14 @@ def test_a_folder_holds_codes_of_one_making(corpus: Path) -> None:
         encode(corpus, "out", shard_size=4)
 
 
+def test_another_stream_is_not_taken_for_the_first(corpus: Path) -> None:
+    paths = [str(path) for path in clips_of(corpus)]
+    encode(Dataset.from_dict({"audio": paths}).to_iterable_dataset(), "out")
+    other = Dataset.from_dict({"audio": paths[::-1]}).to_iterable_dataset()
+    with pytest.raises(CodesError, match="other settings"):
+        encode(other, "out")
+
+
 def test_overwriting(corpus: Path) -> None:
     encode(corpus, "out", shard_size=4)
     assert encode(corpus, "out", shard_size=4, overwrite=True).num_encoded == 11

@@ -65,6 +65,10 @@ class _Clips:
             yield Source(id_, path if isinstance(path, str) else None, audio)
 
 
+_NUM_FIRST = 4
+"""Clips that tell one stream from another, by their ids and paths."""
+
+
 class _Column:
     """What all datasets have in common: rows, and a column with audio."""
 
@@ -85,6 +89,8 @@ class _StreamedColumn(_Column):
 
     def __init__(self, dataset: Any, audio_column: str, id_column: str | None) -> None:
         super().__init__(dataset, audio_column, id_column)
+        first = islice(self._clips(dataset, 0), _NUM_FIRST)
+        self.identity = digest_of([self.identity, *(f"{clip.id}\0{clip.path}" for clip in first)])
         self._all = iter(self._clips(dataset, 0))
         self._next = 0
 
