@@ -76,6 +76,9 @@ class EnvelopeLoss(nn.Module):
     Speech").
     """
 
+    bands: Tensor
+    hann: Tensor
+
     def __init__(self, sampling_rate: int) -> None:
         super().__init__()
         centres = LOWEST_BAND * 2 ** (torch.arange(NUM_BANDS) / 3)
