@@ -47,7 +47,6 @@ def test_a_language_model_learns_audio_and_speaks(tmp_path: Path) -> None:
         [str(tmp_path / "recordings"), str(out), *short, "--new-seconds", "0.5"]
     )
     assert result["bits_per_second_after"] < 0.95 * result["bits_per_second_before"]
-    assert result["bits_per_second_after"] < result["bits_per_second_flat"]
     assert result["seconds_generated"] > 0
 
     sound = soundfile.info(out / "continued.wav")
