@@ -157,7 +157,8 @@ def python(words: list[str]) -> None:
 
 def ray(words: list[str]) -> None:
     """Parses a command line of Ray without running it."""
-    scripts = pytest.importorskip("ray.scripts.scripts")
+    from ray.scripts import scripts
+
     scripts.cli.commands[words[0]].make_context(words[0], words[1:])
 
 
