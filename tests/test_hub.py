@@ -347,7 +347,7 @@ def test_a_build_goes_on_where_it_stopped(
     for seed in range(4):
         save_audio(tiny.speech_like(16_000, seed), tmp_path / "audio" / f"{seed}.wav", 16_000)
     arguments = ["build", "demo", "--audio", tmp_path / "audio", "--out", tmp_path / "out"]
-    arguments += ["--vocab-size", "1600"]
+    arguments += ["--vocab-size", "2200"]
 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("broken off")

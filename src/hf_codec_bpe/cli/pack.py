@@ -105,18 +105,19 @@ def pack(
     overlap_frames = 0
     if overlap_seconds:
         overlap_frames = round(overlap_seconds * frame_rate_of(frame_rate, tokenizer, codes))
-    sequences = pack_codes(
-        tqdm(clips, unit="clip", desc="Packing"),
-        vocabulary,
-        sequence_length,
-        overlap_frames=overlap_frames,
-        join_clips=join_clips,
-        drop_last=drop_last,
-        pad=pad,
-        audio_start_token=audio_start_token,
-        audio_end_token=audio_end_token,
-        add_bos_token=bos,
-        add_eos_token=eos,
-    )
-    count = write_sequences(islice(sequences, num_sequences), out, vocabulary)
+    with tqdm(clips, unit="clip", desc="Packing") as shown:  # an error comes behind its last line
+        sequences = pack_codes(
+            shown,
+            vocabulary,
+            sequence_length,
+            overlap_frames=overlap_frames,
+            join_clips=join_clips,
+            drop_last=drop_last,
+            pad=pad,
+            audio_start_token=audio_start_token,
+            audio_end_token=audio_end_token,
+            add_bos_token=bos,
+            add_eos_token=eos,
+        )
+        count = write_sequences(islice(sequences, num_sequences), out, vocabulary)
     typer.echo(f"{count} sequences of at most {sequence_length} tokens: {out}")

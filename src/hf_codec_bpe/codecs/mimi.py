@@ -52,6 +52,11 @@ class MimiCodec(AudioCodec):
         return self.model.decode(audio_codes).audio_values[:, 0]
 
 
+_CACHES = ("encoder_cache", "encoder_past_key_values", "padding_cache")
+"""What an encoder gives to be given back. The first is called like the second before Transformers
+5.24."""
+
+
 class MimiStream(CodecStream):
     """Mimi's own streaming: convolution and attention caches, no audio is encoded twice.
 
@@ -78,10 +83,7 @@ class MimiStream(CodecStream):
             use_streaming=True,
             **self._caches,
         )
-        self._caches = {
-            "encoder_past_key_values": output.encoder_past_key_values,
-            "padding_cache": output.padding_cache,
-        }
+        self._caches = {name: output[name] for name in _CACHES if name in output}
         return output.audio_codes[0].cpu().numpy()
 
     def _flush(self) -> Codes:
