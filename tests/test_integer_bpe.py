@@ -239,7 +239,7 @@ def test_any_ids_give_the_codes_or_the_error_of_their_text(
     compiled: bool, ids: list[int], errors: Any, kind: Callable[[list[int]], Any]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(token_codes, "_MANY", 0 if compiled else 10**9)
+        patch.setattr(token_codes, "_is_worth_numba", lambda ids: compiled)
         found = outcome(lambda: ANY_IDS.ids_to_codes(kind(ids), errors))
     assert found == outcome(lambda: ANY_IDS.alphabet.to_codes(ANY_IDS.ids_to_text(ids), errors))
 
@@ -252,8 +252,7 @@ def test_long_sequences_are_read_back(
     rng = np.random.default_rng(0)
     codes = rng.geometric(0.3, (num_codebooks, 50_000)).clip(1, 20) - 1
     tokenizer = train_tokenizer([codes], codebook_sizes=[20] * num_codebooks, vocab_size=400)
-    if not compiled:
-        monkeypatch.setattr(token_codes, "has_numba", lambda: False)
+    monkeypatch.setattr(token_codes, "_is_worth_numba", lambda ids: compiled)
     ids = tokenizer.codes_to_ids(codes)
     padded = [0] * 3 + ids + [0] * 5
     for sequence in (ids, padded, np.array(ids), np.array(ids, dtype=np.uint16)):

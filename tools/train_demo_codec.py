@@ -40,6 +40,8 @@ COMMITMENT = 6.0  # weight of the distance from the latents to their code words
 SPECTRAL_WEIGHT = 1.5
 ENVELOPE_WEIGHT = 3.0
 LAST_ENVELOPE_WEIGHT = 12.0  # of the decoder's own stage
+RATES = (1e-3, 6e-5)  # of learning, at the autoencoder's first step and at its last
+RATES_AGAIN = (6e-4, 2e-5)  # where its weights were trained before
 WARM_UP = 100  # steps
 REPORT_EVERY = 100  # steps
 
@@ -89,6 +91,7 @@ class Trainer:
     corpus: Corpus
     batch: int = 6
     crop: int = 8192  # samples: whole frames, about half a second
+    rates: tuple[float, float] = RATES
 
     def __post_init__(self) -> None:
         self.spectral_loss = SpectralLoss(SAMPLE_RATE)
@@ -167,7 +170,7 @@ class Trainer:
     def train_autoencoder(self, steps: int) -> None:
         """Train encoder and decoder without codebooks."""
         both = [*self.model.encoder.parameters(), *self.model.decoder.parameters()]
-        self.run("autoencoder", both, self.autoencoder_loss, steps, (1e-3, 6e-5))
+        self.run("autoencoder", both, self.autoencoder_loss, steps, self.rates)
 
     def train_codebooks(self, steps: int) -> None:
         """Fit codebooks to the encoder's latents, and train it and the decoder around them."""
@@ -241,14 +244,19 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=68, help="about how long (default: 68)")
     parser.add_argument("--codebooks", type=int, default=8, help="default: 8")
     parser.add_argument("--codebook-size", type=int, default=256, help="default: 256")
+    parser.add_argument("--start", type=Path, help="a codec of this script to go on from")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument("--codes", type=Path, help="also write the corpus as codes to this folder")
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     corpus = Corpus.load(args.corpus_dir)
-    model = build_model(args.codebooks, args.codebook_size)
-    books = ResidualCodebooks(args.codebooks, args.codebook_size, LATENT_DIM)
-    train(Trainer(model, books, corpus), args.out_dir, args.minutes)
+    if args.start:
+        model = DacModel.from_pretrained(args.start, dtype=torch.float32).train()
+    else:
+        model = build_model(args.codebooks, args.codebook_size)
+    books = ResidualCodebooks(model.config.n_codebooks, model.config.codebook_size, LATENT_DIM)
+    trainer = Trainer(model, books, corpus, rates=RATES_AGAIN if args.start else RATES)
+    train(trainer, args.out_dir, args.minutes)
     if args.codes:
         codec = DacModel.from_pretrained(args.out_dir, dtype=torch.float32)
         write_codes(codec, corpus, args.codes)

@@ -158,7 +158,8 @@ class CodebookAlphabet:
                 f"Codes of shape {list(array.shape)} do not fit {self.num_codebooks} codebook(s): "
                 f"pass integers of shape [num_codebooks={self.num_codebooks}, num_frames]."
             )
-        if array.size and (array.min() < 0 or array.max() >= self._smallest_size):
+        # Unsigned: what is negative wraps to large numbers, so one bound is enough.
+        if array.size and _unsigned(array).max() >= self._smallest_size:
             self._check_codes(array)
         return array
 
@@ -186,7 +187,7 @@ class CodebookAlphabet:
             >>> CodebookAlphabet([1024, 1024]).to_positions([[0, 1], [2, 3]]).tolist()
             [0, 1026, 1, 1027]
         """
-        return _by_frames(self.checked(codes), self._starts, np.int64)
+        return _by_frames(self.checked(codes), self._starts[:-1], np.int64)
 
     def to_text(self, codes: Any) -> str:
         """Writes codes `[K, T]` as a string of T x K characters, frame by frame.
@@ -409,13 +410,18 @@ def _as_integers(codes: Any) -> IntArray:
     return array
 
 
+def _unsigned(array: IntArray) -> npt.NDArray[np.unsignedinteger[Any]]:
+    """The same bits taken for unsigned integers."""
+    return array.view(array.dtype.str.replace("i", "u"))
+
+
 def _by_frames(
     codes: IntArray, starts: npt.NDArray[np.int64], dtype: type[np.unsignedinteger[Any] | np.int64]
 ) -> npt.NDArray[Any]:
     """Codes `[K, T]`, each plus the start of its codebook, as `[T * K]`."""
     found = np.empty((codes.shape[1], len(codes)), dtype=dtype)
-    for codebook, row in enumerate(codes):  # several times faster than to turn all at once
-        np.add(row, starts[codebook], out=found[:, codebook], dtype=np.int64, casting="unsafe")
+    # Read along the codes and written across: several times faster than the other way round.
+    np.add(codes, starts[:, None], out=found.T, dtype=np.int64, casting="unsafe")
     return found.reshape(-1)
 
 

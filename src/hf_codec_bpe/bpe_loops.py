@@ -192,14 +192,17 @@ def decode(
         ids: Tokens.
     """
     total = np.int64(0)
+    in_turn = True
     for token in ids:
-        total += num_codes[token]
+        if 0 <= token < len(num_codes) and num_codes[token] > 0:
+            total += num_codes[token]
+        else:
+            in_turn = False
     num_codebooks = len(starts) - 1
     codes = np.empty((num_codebooks, total // num_codebooks), dtype=np.int64)
     codebook = frame = 0
-    in_turn = total % num_codebooks == 0
+    in_turn = in_turn and total % num_codebooks == 0
     for token in ids:
-        in_turn = in_turn and num_codes[token] > 0
         if not in_turn:
             break
         for at in range(first[token], first[token] + num_codes[token]):

@@ -6,6 +6,7 @@ What is compiled is kept on disk, so that only the first use on a machine waits 
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from .errors import first_line
 
-__all__ = ["Int", "Records", "compiled", "has_numba", "patience"]
+__all__ = ["Int", "Records", "compiled", "has_numba", "is_loaded", "patience"]
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,11 @@ def has_numba() -> bool:
         logger.warning("numba cannot be used: %s", first_line(error))
         return False
     return True
+
+
+def is_loaded() -> bool:
+    """Whether something has imported numba already, which takes a second or so."""
+    return "numba" in sys.modules
 
 
 def compiled(function: Function) -> Function:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .alphabet import CodebookAlphabet
-from .jit import has_numba
+from .jit import has_numba, is_loaded
 
 __all__ = ["TokenCodes"]
 
@@ -20,7 +20,7 @@ Ids = npt.NDArray[np.integer[Any]]
 
 
 _MANY = 4096
-"""So many ids are worth loading numba for, if it is installed."""
+"""So many ids are worth loading numba for, if it is installed and nothing has loaded it yet."""
 
 
 class TokenCodes:
@@ -44,6 +44,7 @@ class TokenCodes:
         ids = np.fromiter(texts, dtype=np.int64, count=len(texts))
         lengths = np.fromiter(map(len, texts.values()), dtype=np.int64, count=len(texts))
         self._alphabet = alphabet
+        self._starts = np.cumsum([0, *alphabet.codebook_sizes])
         self.num_codes: npt.NDArray[np.int32] = np.zeros(num_tokens, dtype=np.int32)
         """How many codes each token `[V]` stands for; 0 for one that stands for none."""
         self.num_codes[ids] = lengths
@@ -71,18 +72,25 @@ class TokenCodes:
         Returns:
             `None` unless all stand for codes, which make up whole frames.
         """
+        return self._decoded(ids) if _is_worth_numba(ids) else self._looked_up(ids)
+
+    def _looked_up(self, ids: Ids) -> npt.NDArray[np.int64] | None:
         if len(ids) and (ids.min() < 0 or ids.max() >= len(self.num_codes)):
             return None
-        if len(ids) >= _MANY and has_numba():
-            return self._codes_of_many(ids.astype(np.int64))
         if not self.num_codes[ids].all():
             return None
         return self._alphabet.codes_of(self.positions_of(ids))
 
-    def _codes_of_many(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
+    def _decoded(self, ids: Ids) -> npt.NDArray[np.int64] | None:
+        """The same by a compiled loop."""
         from .bpe_loops import decode, get_ready
 
         get_ready()
-        starts = np.cumsum([0, *self._alphabet.codebook_sizes])
-        in_turn, codes = decode(self.num_codes, self._first, self._positions, starts, ids)
+        in_turn, codes = decode(
+            self.num_codes, self._first, self._positions, self._starts, ids.astype(np.int64)
+        )
         return codes if in_turn else None
+
+
+def _is_worth_numba(ids: Ids) -> bool:
+    return (len(ids) >= _MANY or is_loaded()) and has_numba()
