@@ -6,7 +6,6 @@ Axis letters: B = batch, C = channels, D = hidden size, S = samples, T = frames 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 from weakref import WeakKeyDictionary
 
 import torch
@@ -51,7 +50,7 @@ def run_encoder(encoder: nn.Module, input_values: torch.Tensor) -> torch.Tensor:
         modules = modules_of(encoder)
         layers, tiles = _deepest_plan(_worthwhile(modules), input_values.shape[-1])
         if tiles and _is_proven(encoder, layers, input_values):
-            return _run(modules[len(layers) :], _tiled(layers, tiles, input_values))
+            return _untiled(modules[len(layers) :], _tiled(layers, tiles, input_values))
     embeddings: torch.Tensor = encoder(input_values)
     return embeddings
 
@@ -93,8 +92,8 @@ def _is_proven(encoder: nn.Module, layers: Sequence[Layer], input_values: torch.
         tiles = plan(Geometry.of(layers), sample.shape[-1], tile)
         if not is_exact(layers, sample.shape[-1], tiles):
             return False
-        whole = _run(modules_of(encoder)[: len(layers)], sample)
-        agrees[case] = torch.equal(_tiled(layers, tiles, sample), whole)
+        computed = _untiled(modules_of(encoder)[len(layers) :], _tiled(layers, tiles, sample))
+        agrees[case] = torch.equal(computed, encoder(sample))
     return agrees[case]
 
 
@@ -107,5 +106,14 @@ def _tiled(layers: Sequence[Layer], tiles: Sequence[Tile], states: torch.Tensor)
     return torch.cat(outputs, dim=-1)
 
 
-def _run(modules: Sequence[nn.Module], states: torch.Tensor) -> torch.Tensor:
-    return reduce(lambda states, module: module(states), modules, states)
+def _untiled(modules: Sequence[nn.Module], states: torch.Tensor) -> torch.Tensor:
+    """The outputs of all tiles `[1, C, T]` to embeddings `[1, D, T']`."""
+    return run([_as_layer(module) for module in modules], states, starts=True, ends=True)
+
+
+def _as_layer(module: nn.Module) -> Layer:
+    """A module as a layer, which does with fewer copies; or as it is."""
+    layer = read_layer(module)
+    if layer is None or any(convolution.pads_itself for convolution in main_path([layer])):
+        return module
+    return layer

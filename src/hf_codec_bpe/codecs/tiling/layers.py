@@ -71,7 +71,7 @@ class Convolution:
     def __call__(self, states: torch.Tensor, starts: bool, ends: bool) -> torch.Tensor:
         padding = self.padding(states.shape[-1], starts, ends)
         if any(padding):
-            states = F.pad(states, padding, mode=self.mode)
+            states = _padded(states, *padding, self.mode)
         return F.conv1d(states, self.weight, self.bias, self.stride, 0, self.dilation)
 
 
@@ -137,3 +137,11 @@ def lengths(
                 yield layer.shortcut, length
             length = yield from lengths(layer.branch, length, starts, ends)
     return length
+
+
+def _padded(states: torch.Tensor, left: int, right: int, mode: str) -> torch.Tensor:
+    """What `F.pad` gives; it mirrors position by position, which takes twice as long."""
+    if mode != "reflect":
+        return F.pad(states, (left, right), mode=mode)
+    front, behind = states[..., 1 : left + 1], states[..., -right - 1 : -1]
+    return torch.cat([front.flip(-1), states, behind.flip(-1)], dim=-1)
