@@ -83,6 +83,12 @@ def compare(loaded: list[np.ndarray], runs: int) -> dict[str, Any]:
     return report
 
 
+def joined(clips: list[np.ndarray], num_frames: int) -> list[np.ndarray]:
+    """The same codes in clips of so many frames, as recordings cut into chunks give."""
+    whole = np.concatenate(clips, axis=1)
+    return np.array_split(whole, max(2, round(whole.shape[1] / num_frames)), axis=1)
+
+
 def _compared(items: list[Any], one: Way, other: Way, num_codes: int, runs: int) -> dict[str, Any]:
     equal = all(np.array_equal(one(item), other(item)) for item in items)  # and all is warm
     seconds: dict[Way, list[float]] = {one: [], other: []}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from . import tiny
 from .hub import LocalHub, isolation
 
 torch.set_num_threads(1)  # tests run side by side
+os.environ["OMP_NUM_THREADS"] = "1"  # and so do the processes that they start
 settings.register_profile("tests", deadline=None)  # the first call may compile
 settings.load_profile("tests")
 

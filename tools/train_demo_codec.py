@@ -1,6 +1,7 @@
 """Train the tiny codec that ships with hf_codec_bpe and export it as a Transformers DacModel.
 
     python tools/train_demo_codec.py corpus codec --minutes 68 --codes codes
+    python tools/train_demo_codec.py corpus better --minutes 87 --start codec
 
 Three stages. An autoencoder comes first, with noise in place of codebooks: codebooks put in
 before the encoder has learnt anything collapse, and noise of the strength of their errors makes
@@ -8,9 +9,10 @@ it spread what it knows evenly over all latent dimensions. Then k-means fits res
 to its latents, and encoder and decoder learn to live with them; codebooks that moved along, or an
 encoder that was not held near them, ran away from each other. Last, the decoder alone gets used to
 DAC's own quantizer in half precision, as the codec will ship, and to clear envelopes above all.
-`--minutes` is a number of steps in disguise, so that the result depends on the seed alone. (The
-weights that ship were made in several sittings: the first 2,072 steps without `EnvelopeLoss` and on
-crops as they are, and 300 of the last 1,000 with its weight of before.)
+`--minutes` is a number of steps in disguise, so that the result depends on the seed alone; `--start`
+goes on from an earlier codec. (The weights that ship were made so, in several sittings: a codec of
+6,100 steps, a third of them without `EnvelopeLoss` and on crops as they are, the others with less of
+it, and from its weights 6,300, 500 and 1,000 steps of the three stages.)
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ STEPS_PER_MINUTE = 90  # of one CPU core (OMP_NUM_THREADS=1), once torch has com
 SHARES = (0.763, 0.074)  # of all steps, for the first two stages
 COMMITMENT = 6.0  # weight of the distance from the latents to their code words
 SPECTRAL_WEIGHT = 1.5
-ENVELOPE_WEIGHT = 3.0
+ENVELOPE_WEIGHT = 5.0
 LAST_ENVELOPE_WEIGHT = 12.0  # of the decoder's own stage
 RATES = (1e-3, 6e-5)  # of learning, at the autoencoder's first step and at its last
 RATES_AGAIN = (6e-4, 2e-5)  # where its weights were trained before

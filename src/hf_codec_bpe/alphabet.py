@@ -405,7 +405,7 @@ def _as_integers(codes: Any) -> IntArray:
         raise CodesError(f"Codes must be a rectangle [K, T]: {error}") from error
     if array.size == 0:
         return array.astype(np.int64)
-    if not np.issubdtype(array.dtype, np.integer):
+    if array.dtype.kind not in "iu":
         raise CodesError(f"Codes must be integers, but their dtype is {array.dtype}.")
     return array
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CodecBPETokenizer", "as_array", "as_sequence"]
 
+_ERRORS = get_args(Errors)
+"""All of them."""
 _LOAD_OPTIONS = ("is_local", "local_files_only", "model_specific_special_tokens")
 """What Transformers leaves in `init_kwargs` of a loaded tokenizer: nothing to save again."""
 
@@ -112,7 +114,7 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
         codes = tokens.codes_of(sequence)
         if codes is None:
             codes = tokens.codes_of(self._without_special(sequence))
-        if codes is None or errors not in get_args(Errors):
+        if codes is None or errors not in _ERRORS:
             return self.alphabet.to_codes(self.ids_to_text(sequence), errors)
         return codes
 
