@@ -171,6 +171,18 @@ def test_a_file_with_something_behind_its_sound_is_whole(tmp_path: Path) -> None
     assert len(load_audio(path, 16_000)) == 8_000
 
 
+def test_a_size_that_is_counted_otherwise_cuts_nothing_off(tmp_path: Path) -> None:
+    """The file's own length in a WAV header, where it should be 8 bytes less; none in a FLAC's."""
+    wav = save_audio(STEREO, tmp_path / "clip.wav", 16_000)
+    data = bytearray(wav.read_bytes())
+    data[4:8] = len(data).to_bytes(4, "little")
+    flac = bytearray(save_audio(STEREO, tmp_path / "clip.flac", 16_000).read_bytes())
+    flac[21] &= 0xF0  # the last 36 bits of 8 + 13 bytes on: how many samples there are
+    flac[22:26] = bytes(4)
+    for sound in (bytes(data), bytes(flac)):
+        assert len(load_audio(sound, 16_000)) == 8_000
+
+
 @pytest.fixture
 def server(flac: Path) -> Iterator[str]:
     """The address of a web server with a whole file, a broken promise and nothing else."""

@@ -10,7 +10,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hf_codec_bpe import audio_blocks
+from hf_codec_bpe import audio_sources
 from hf_codec_bpe.audio import load_audio, load_channels
 from hf_codec_bpe.audio_blocks import audio_blocks as blocks_of
 from hf_codec_bpe.data.clip_windows import clip_windows
@@ -23,7 +23,7 @@ RATE = 24_000
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audio_blocks, "BLOCK_SAMPLES", 4096)
+    monkeypatch.setattr(audio_sources, "BLOCK_SAMPLES", 4096)
 
 
 def a_file(folder: Path, ending: str, rate: int, num_samples: int) -> Path:

@@ -209,6 +209,7 @@ def test_every_source_gives_the_same_codes(corpus: Path, tmp_path: Path) -> None
         ("[1]", "no JSON object"),
         ("{", "not JSON"),
         ('{"path": "a.wav", "offset": 2.5}', "only whole files"),
+        ("", "is empty"),
     ],
 )
 def test_bad_manifests(tmp_path: Path, line: str, message: str) -> None:
@@ -397,7 +398,7 @@ def test_a_folder_holds_codes_of_one_making(corpus: Path) -> None:
         with pytest.raises(CodesError, match=message):
             encode(out="out", **arguments)
     (corpus / "a" / "00.wav").rename(corpus / "a" / "01.wav")
-    with pytest.raises(CodesError, match=r"settings \(sources was"):
+    with pytest.raises(CodesError, match=r"settings \(the clips are others"):
         encode(corpus, "out", shard_size=4)
     Path("out/encoding.json").unlink()
     with pytest.raises(CodesError, match=r"no encoding.json"):
@@ -410,6 +411,87 @@ def test_another_stream_is_not_taken_for_the_first(corpus: Path) -> None:
     other = Dataset.from_dict({"audio": paths[::-1]}).to_iterable_dataset()
     with pytest.raises(CodesError, match="other settings"):
         encode(other, "out")
+
+
+def test_streams_without_names_are_told_apart_by_what_is_in_them(corpus: Path) -> None:
+    sounds = [{"bytes": path.read_bytes(), "path": None} for path in clips_of(corpus)]
+
+    def stream(some: list[Any]) -> Any:
+        rows = Dataset.from_dict({"audio": some}).cast_column("audio", Audio())
+        return rows.to_iterable_dataset()
+
+    encode(stream(sounds[:5]), "out")
+    assert encode(stream(sounds[:5]), "out").num_encoded == 0
+    with pytest.raises(CodesError, match="other settings"):
+        encode(stream(sounds[5:]), "out")
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_a_stream_that_has_grown_is_encoded_to_its_end(corpus: Path, per_channel: bool) -> None:
+    (corpus / "a" / "04.bad.wav").write_text("no audio")
+    paths = [str(path) for path in clips_of(corpus)]
+    stream = Dataset.from_dict({"audio": paths}).to_iterable_dataset()
+    options = {"shard_size": 4, "per_channel": per_channel}
+    assert encode(stream.take(6), "out", **options).num_encoded == 5
+    assert encode(stream.take(6), "out", **options).num_encoded == 0
+    assert encode(stream, "out", **options).num_encoded == 8  # the second shard was not full
+    encode(stream, "whole", **options)
+    assert files_of(Path("out")) == files_of(Path("whole"))
+
+
+def test_a_streams_ids_are_unique(corpus: Path) -> None:
+    columns = {"audio": [str(path) for path in clips_of(corpus)[:3]], "id": ["x", "y", "x"]}
+    with pytest.raises(CodesError, match="Two clips of the stream have the id 'x'"):
+        encode(Dataset.from_dict(columns).to_iterable_dataset(), "out", id_column="id")
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.wav", "x\u2028y.wav".encode(), "\u00e9 z.wav".encode()])
+@pytest.mark.parametrize("layout", ["parquet", "npy"])
+def test_odd_names_stop_nothing(corpus: Path, layout: str, name: bytes) -> None:
+    bad = os.path.join(os.fsencode(corpus), name)
+    with open(bad, "wb") as file:
+        file.write(b"no audio")
+    for _ in range(2):
+        (error,) = encode(corpus, "out", format=layout).errors
+        assert error["id"] == os.fsdecode(name).encode("utf-8", "backslashreplace").decode()
+    assert len(open_codes("out")) == 11
+    os.replace(clips_of(corpus)[0], bad)  # now it is audio
+    assert encode(corpus, "anew", format=layout).num_encoded == 11 - (b"\xe9" in name[3:4])
+
+
+def test_links_are_followed_and_nothing_is_left_out_silently(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    clips_of(corpus)[0].rename(tmp_path / "more" / "linked.wav")
+    (corpus / "link").symlink_to(tmp_path / "more")
+    (corpus / "a" / "around").symlink_to(corpus)
+    (corpus / "dangling.wav").symlink_to("nowhere.wav")
+    summary = encode(corpus, "out")
+    assert summary.num_encoded == 11
+    assert [error["id"] for error in summary.errors] == ["dangling.wav"]
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def scandir(path: Path) -> Any:
+        if path.name == "b":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", scandir)  # root may read everything
+    with pytest.raises(AudioError, match=r"in/b cannot be read .*Permission denied"):
+        encode(corpus, "out")
+
+
+def test_manifests_name_clips_as_they_like(corpus: Path, tmp_path: Path) -> None:
+    lines = [{"path": str(path), "id": i} for i, path in enumerate(clips_of(corpus))]
+    (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    encode(tmp_path / "list.jsonl", "out", format="npy")
+    assert CodesFolder("out").names == sorted(f"{i}_c0" for i in range(11))
+    (tmp_path / "list.csv").write_bytes("path\ncaf\u00e9.wav".encode("latin-1"))
+    with pytest.raises(AudioError, match="is not UTF-8"):
+        encode(tmp_path / "list.csv", "out")
 
 
 def test_overwriting(corpus: Path) -> None:
@@ -525,6 +607,42 @@ def test_npy_files_hold_the_same_codes(corpus: Path) -> None:
     rows = Dataset.from_dict({"audio": [str(p) for p in clips_of(corpus)[:2]], "id": ["x", "../y"]})
     with pytest.raises(CodesError, match="leads out of the folder"):
         encode(rows, "bad", format="npy", id_column="id")
+
+
+def test_npy_files_of_other_clips_are_not_taken_for_ones_own(corpus: Path, tmp_path: Path) -> None:
+    first, second = clips_of(corpus)[:2]
+    for folder, path in (("one", first), ("two", second)):
+        (tmp_path / folder).mkdir()
+        path.rename(tmp_path / folder / "x.wav")
+    encode(tmp_path / "one", "out", format="npy")
+    for index in range(2):
+        jobs = {"num_shards": 2, "shard_index": index}
+        if index == 0:
+            with pytest.raises(CodesError, match=r"'x\.wav' already, but of .*one.x\.wav"):
+                encode(tmp_path / "two", "out", format="npy", **jobs)
+    assert encode("one", "out", format="npy").num_there == 1  # by another path to it
+    assert encode(corpus, "out", format="npy").num_encoded == 9  # clips may be added
+    encode(tmp_path / "two", "out", format="npy", overwrite=True)
+    assert encode(tmp_path / "two", "out", format="npy").num_there == 1
+    rows = Dataset.from_dict({"audio": [str(path) for path in clips_of(corpus)]})
+    encode(rows, "numbered", format="npy")
+    with pytest.raises(CodesError, match="the clips are others"):
+        encode(rows.select(range(8, -1, -1)), "numbered", format="npy")
+
+
+def test_an_npy_file_is_whole_or_not_there(corpus: Path) -> None:
+    encode(corpus, "whole", format="npy")
+    sizes = {path: path.stat().st_size for path in Path("whole").rglob("*.npy")}
+    with (
+        files_of_at_most(max(sizes.values()) - 1),
+        pytest.raises(CodesFileError, match="cannot be written"),
+    ):
+        encode(corpus, "out", format="npy")
+    whole = files_of(Path("whole"))
+    there = {name: data for name, data in files_of(Path("out")).items() if name.endswith(".npy")}
+    assert all(whole[name] == data for name, data in there.items())
+    encode(corpus, "out", format="npy")
+    assert files_of(Path("out")) == whole
 
 
 def test_ids_tell_clips_apart() -> None:

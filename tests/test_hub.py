@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,12 +31,14 @@ from hf_codec_bpe import (
 )
 from hf_codec_bpe.audio import save_audio
 from hf_codec_bpe.cli.app import app
+from hf_codec_bpe.code_shards import CodeShards
 from hf_codec_bpe.errors import (
     BuildError,
     CodecMismatchError,
     CodecNotFoundError,
     ProcessorNotFoundError,
     PushError,
+    TrainingError,
 )
 from hf_codec_bpe.hub import building
 
@@ -341,6 +344,49 @@ def test_a_folder_is_pushed(
         command("push", tmp_path, NAME)
 
 
+def test_a_build_of_a_corpus_as_it_comes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Equal names in folders, files that are no audio, and options that change on the way."""
+    for seed in range(21):
+        path = tmp_path / "audio" / f"speaker {seed % 3}" / f"{seed // 3}.wav"
+        save_audio(tiny.speech_like(8_000, seed), path, 16_000)
+    bad = [tmp_path / "audio" / f"speaker {i}" / "0.wav" for i in (0, 1)]
+    for path in bad:  # the first file is held out
+        path.write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+
+    def build(audio: str, vocab_size: int, *more: str) -> None:
+        size = str(vocab_size)
+        command("build", "demo", "--audio", audio, "--out", "out", "--vocab-size", size, *more)
+
+    with pytest.raises(TrainingError, match="vocab_size=100 is too small"):
+        build("audio", 100)
+    with monkeypatch.context() as patch:
+        patch.setattr(building, "train_tokenizer", _broken_off)
+        with pytest.raises(RuntimeError):
+            build("audio", 2_300)
+    (tmp_path / "out" / ".processor-of-a-killed-run").mkdir()
+    build("audio", 2_200)
+    assert [path.name for path in (tmp_path / "out").glob(".*")] == []
+    messages = " ".join(caplog.messages)
+    assert "Not trained on: " + str(bad[1].relative_to(tmp_path)) in messages
+    assert "Not measured: " + str(bad[0].relative_to(tmp_path)) in messages
+    assert CodeShards("out/codes").names[0] == "speaker 0/1_c0"
+    plan = json.loads(Path("out/build.json").read_text())
+    assert plan["recipe"]["vocab_size"] == 2_200
+
+    shutil.rmtree("out")
+    build(str(tmp_path / "audio"), 2_200, "--held-out", "audio/speaker 2")  # by another path
+    plan = json.loads(Path("out/build.json").read_text())
+    assert len(plan["held_out"]) == 7
+    assert not set(plan["held_out"]) & set(plan["training"])
+
+
+def _broken_off(*_: object, **__: object) -> None:
+    raise RuntimeError("broken off")
+
+
 def test_a_build_goes_on_where_it_stopped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -349,11 +395,8 @@ def test_a_build_goes_on_where_it_stopped(
     arguments = ["build", "demo", "--audio", tmp_path / "audio", "--out", tmp_path / "out"]
     arguments += ["--vocab-size", "2200"]
 
-    def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("broken off")
-
     with monkeypatch.context() as patch:
-        patch.setattr(building, "train_tokenizer", broken)
+        patch.setattr(building, "train_tokenizer", _broken_off)
         with pytest.raises(RuntimeError, match="broken off"):
             command(*arguments)
     assert not (tmp_path / "out" / "processor").exists()
@@ -366,11 +409,11 @@ def test_a_build_goes_on_where_it_stopped(
     assert report["name"] == "0.wav"
 
     with monkeypatch.context() as patch:  # all is done: nothing is trained or measured again
-        patch.setattr(building, "train_tokenizer", broken)
-        patch.setattr(building, "audio_report", broken)
+        patch.setattr(building, "train_tokenizer", _broken_off)
+        patch.setattr(building, "audio_report", _broken_off)
         command(*arguments)
     assert "codes per token on held-out audio" in capsys.readouterr().out
     with pytest.raises(BuildError, match="another recipe"):
-        command(*arguments[:-1], "1700")
+        command(*arguments[:-1], "2300")
     with pytest.raises(BuildError, match="not enough"):
         command("build", "demo", "--audio", tmp_path / "audio" / "0.wav", "--out", "other")

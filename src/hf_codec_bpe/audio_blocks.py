@@ -11,13 +11,10 @@ from typing import Any
 import numpy as np
 
 from .audio import Waveform, check_peak, load_audio, load_channels
-from .audio_sources import encoded_file, opened
+from .audio_sources import blocks_of, encoded_file, opened
 from .errors import AudioError
 
 __all__ = ["audio_blocks"]
-
-BLOCK_SAMPLES = 1 << 18
-"""Of the file, per channel: some seconds."""
 
 
 def audio_blocks(
@@ -45,7 +42,8 @@ def audio_blocks(
         yield np.stack(load(audio, sampling_rate, source_rate=source_rate, resample=True))
         return
     with opened(*file) as sound:
-        blocks = _checked(_read(sound), file[1])
+        columns = (np.ascontiguousarray(block.T) for block in blocks_of(sound))
+        blocks = _checked(columns, file[1])
         if not per_channel:
             blocks = (block.mean(axis=0, keepdims=True) for block in blocks)
         yield from _resampled(blocks, sound.samplerate, sampling_rate)
@@ -53,13 +51,6 @@ def audio_blocks(
 
 def _load_mixed(audio: Any, sampling_rate: int, **options: Any) -> list[Waveform]:
     return [load_audio(audio, sampling_rate, **options)]
-
-
-def _read(sound: Any) -> Iterator[Waveform]:
-    # Else soundfile seeks after every read, and an MP3 decoder that seeks gives other samples.
-    sound.seekable = lambda: False
-    while len(block := sound.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)):
-        yield np.ascontiguousarray(block.T)
 
 
 def _checked(blocks: Iterable[Waveform], name: str) -> Iterator[Waveform]:

@@ -26,6 +26,7 @@ __all__ = [
     "Sound",
     "Waveform",
     "as_samples",
+    "blocks_of",
     "checked_rate",
     "decoded",
     "encoded_file",
@@ -34,9 +35,13 @@ __all__ = [
 
 Waveform: TypeAlias = npt.NDArray[np.float32]
 
+BLOCK_SAMPLES = 1 << 18
+"""Of a file, per channel: some seconds."""
 MOST_CHANNELS = 16
 TIMEOUT = 30
 """Seconds to wait for a server."""
+_UNKNOWN = 2**63 - 1
+"""The length, to libsndfile, of a FLAC file that does not tell its own."""
 
 
 class Sound(NamedTuple):
@@ -59,7 +64,7 @@ def decoded(audio: Any) -> Sound:
     file = encoded_file(audio)
     if file is not None:
         with opened(*file) as sound:
-            samples = sound.read(dtype="float32", always_2d=True)
+            samples = _all_of(sound)
             rate = sound.samplerate
         return Sound(np.ascontiguousarray(samples.T), rate)
     if isinstance(audio, Mapping):  # a `datasets` value: {"array", "sampling_rate"}
@@ -101,7 +106,7 @@ def opened(file: Any, name: str) -> Iterator[Any]:
         with soundfile.SoundFile(file) as sound:
             yield sound
             num_read = sound.tell()
-            cut_off = num_read < sound.frames or _is_cut_off(sound, file)
+            cut_off = num_read < sound.frames < _UNKNOWN or _is_cut_off(sound, file)
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
         reason = getattr(error, "error_string", first_line(error)).rstrip(".")
         raise AudioFileError(
@@ -110,6 +115,23 @@ def opened(file: Any, name: str) -> Iterator[Any]:
         ) from error
     if cut_off:
         raise AudioFileError(f"{name} is cut off after {num_read} samples: get the whole file.")
+
+
+def _all_of(sound: Any) -> npt.NDArray[np.float32]:
+    """The samples `[S, C]` of a file, which may not tell how many there are."""
+    if sound.frames < _UNKNOWN:
+        whole: npt.NDArray[np.float32] = sound.read(dtype="float32", always_2d=True)
+        return whole
+    return np.concatenate([np.zeros((0, sound.channels), dtype=np.float32), *blocks_of(sound)])
+
+
+def blocks_of(sound: Any) -> Iterator[npt.NDArray[np.float32]]:
+    """The samples `[S, C]` of a file, some at a time."""
+    # Else soundfile seeks after every read: an MP3 decoder that seeks gives other samples, and a
+    # FLAC decoder that does not know the length cannot.
+    sound.seekable = lambda: False
+    while len(block := sound.read(BLOCK_SAMPLES, dtype="float32", always_2d=True)):
+        yield block
 
 
 def _decoded_decoder(decoder: Any) -> Sound:
@@ -151,7 +173,9 @@ def _is_cut_off(sound: Any, file: Any) -> bool:
     """
     if sound.format == "OGG":
         return not _has_last_page(file)
-    sizes = re.findall(r"(\d+) \(should be (\d+)\)", sound.extra_info)
+    # Not the size of all that a RIFF holds, which some programs count otherwise.
+    log = re.sub(r"^RIFF.*", "", sound.extra_info, flags=re.MULTILINE)
+    sizes = re.findall(r"(\d+) \(should be (\d+)\)", log)
     return any(int(real) < int(promised) < 0x7FFFFFFF for promised, real in sizes)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .codes_folder import CodecInfo, CodesFolder, file_name, sample
+from .codes_folder import CodecInfo, CodesFolder, check_num_files, file_name, sample
 from .errors import CodesError, first_line
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "encoding_errors",
     "errors_path",
     "info_of",
+    "num_clips",
     "open_codes",
     "shard_path",
 ]
@@ -60,9 +61,21 @@ def errors_path(folder: Path, index: int) -> Path:
 
 def encoding_errors(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """What `encode_dataset` could not encode: `id`, `path` and `reason`, in order."""
-    files = sorted(Path(folder).glob("errors/train-*.jsonl"))
-    lines = (line for file in files for line in file.read_text(encoding="utf-8").splitlines())
-    return [json.loads(line) for line in lines]
+    files = _in_order(Path(folder).glob("errors/train-*.jsonl"))
+    # Not `splitlines`, for which there are more ends of lines than JSON escapes.
+    lines = (line for file in files for line in file.read_text(encoding="utf-8").split("\n"))
+    return [json.loads(line) for line in lines if line]
+
+
+def num_clips(folder: Path, index: int) -> int:
+    """How many clips became of a shard that is there, those in its errors included."""
+    channels = (
+        batch.column(0).to_pylist()
+        for batch in _batches(shard_path(folder, index), ["channel"], 10_000)
+    )
+    errors = errors_path(folder, index)
+    num_failed = errors.read_text(encoding="utf-8").count("\n") if errors.exists() else 0
+    return sum(column.count(0) for column in channels) + num_failed
 
 
 class CodeShards:
@@ -94,7 +107,7 @@ class CodeShards:
     ) -> None:
         self.path = Path(path)
         self.num_codebooks = num_codebooks
-        self.shards = sorted(self.path.glob("data/train-*.parquet"))
+        self.shards = _in_order(self.path.glob("data/train-*.parquet"))
         if not self.shards:
             raise CodesError(f"There are no codes in {self.path}: it holds no finished shard.")
         self.pin: dict[str, Any] = _json(self.path / PIN_FILE)
@@ -105,6 +118,7 @@ class CodeShards:
             )
         self._warn_of_missing_shards()
         self._wanted = [codes_filter] if isinstance(codes_filter, str) else codes_filter
+        check_num_files(num_files)
         rows = np.fromiter(self._rows(), dtype=_ROW)[:num_files]
         self.total_seconds = float(rows["seconds"].sum())
         """How much audio there would be without `max_seconds`."""
@@ -162,7 +176,7 @@ class CodeShards:
             for batch in _batches(file, ["id", "path", "duration"], 10_000):
                 for id_, path, seconds in zip(*batch.to_pydict().values(), strict=True):
                     row = next(number)
-                    name = f"{id_}\n{path}"
+                    name = f"{id_}\n{path or ''}"
                     if not self._wanted or any(part in name for part in self._wanted):
                         yield shard, row, seconds
 
@@ -211,6 +225,11 @@ def open_codes(path: str | os.PathLike[str], **options: Any) -> CodesFolder | Co
     """
     is_shards = any(Path(path).glob("data/train-*.parquet"))
     return CodeShards(path, **options) if is_shards else CodesFolder(path, **options)
+
+
+def _in_order(files: Iterable[Path]) -> list[Path]:
+    """Shards by their numbers, of which those from 100,000 on are longer."""
+    return sorted(files, key=lambda file: int(file.stem[len("train-") :]))
 
 
 def _batches(file: Path, columns: list[str], num_rows: int) -> Iterator[Any]:

@@ -5,20 +5,30 @@ Axis letters: K = codebooks, T = frames.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 
 from .errors import CodesError
 
-__all__ = ["CodecInfo", "CodesFolder", "file_name", "sample", "save_codes"]
+__all__ = [
+    "INFO_FILE",
+    "CodecInfo",
+    "CodesFolder",
+    "check_num_files",
+    "file_name",
+    "sample",
+    "save_codes",
+]
 
 Codes = npt.NDArray[np.integer[Any]]
 
@@ -40,9 +50,9 @@ class CodecInfo:
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes `codec_info.json`, which is never seen half written."""
-        partial = Path(folder, INFO_FILE).with_suffix(".partial")
-        partial.write_text(json.dumps(asdict(self), indent=4), encoding="utf-8")
-        partial.replace(partial.with_name(INFO_FILE))
+        path = Path(folder, INFO_FILE)
+        partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")  # other jobs write it too
+        _write_whole(path, json.dumps(asdict(self), indent=4).encode(), partial)
 
 
 class CodesFolder:
@@ -77,6 +87,7 @@ class CodesFolder:
         files = sorted(self.path.rglob("*.npy"), key=str)
         if wanted:
             files = [file for file in files if any(part in str(file) for part in wanted)]
+        check_num_files(num_files)
         self.files = files[:num_files]
         if not self.files:
             raise CodesError(
@@ -127,12 +138,7 @@ class CodesFolder:
         Raises:
             CodesError: It does not hold codes with enough codebooks.
         """
-        try:
-            codes = np.load(file, allow_pickle=False)
-        except (ValueError, OSError, EOFError) as error:
-            raise CodesError(
-                f"{file} is not a whole .npy file of numbers: remove it, or encode its clip again."
-            ) from error
+        codes = _load(file)
         while codes.ndim > 2 and len(codes) == 1:
             codes = codes[0]
         if codes.ndim != 2 or len(codes) < (self.num_codebooks or 1):
@@ -149,8 +155,17 @@ class CodesFolder:
             raise CodesError(
                 f"{self.path} has no {INFO_FILE} that says how long a frame is: use num_files."
             )
-        shapes = (np.load(file, mmap_mode="r", allow_pickle=False).shape for file in self.files)
-        return [shape[-1] / info.framerate for shape in shapes]
+        return [_load(file, mmap_mode="r").shape[-1] / info.framerate for file in self.files]
+
+
+def _load(file: Path, mmap_mode: Literal["r"] | None = None) -> Codes:
+    try:
+        codes: Codes = np.load(file, mmap_mode=mmap_mode, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise CodesError(
+            f"{file} is not a whole .npy file of numbers: remove it, or encode its clip again."
+        ) from error
+    return codes
 
 
 def sample(seconds: npt.ArrayLike, max_seconds: float, seed: int) -> list[int]:
@@ -172,6 +187,16 @@ def sample(seconds: npt.ArrayLike, max_seconds: float, seed: int) -> list[int]:
     order = np.random.default_rng(seed).permutation(len(lengths))
     before = np.cumsum(lengths[order]) - lengths[order]
     return sorted(order[before < max_seconds].tolist())
+
+
+def check_num_files(num_files: int | None) -> None:
+    """Refuses a number of files that chooses nothing, or all but the last ones.
+
+    Raises:
+        CodesError: Less than one.
+    """
+    if num_files is not None and num_files < 1:
+        raise CodesError(f"num_files={num_files} chooses nothing: pass 1 or more.")
 
 
 def file_name(id_: str) -> str:
@@ -197,7 +222,18 @@ def save_codes(path: str | os.PathLike[str], codes: Codes) -> None:
     """Writes codes `[K, T]` so that codec-bpe reads them too (it needs 32 bits)."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        np.save(file, codes.astype(np.int32), allow_pickle=False)
-    partial.replace(path)
+    buffer = io.BytesIO()  # written to a file, numpy may leave its end out and not say so
+    np.save(buffer, codes.astype(np.int32), allow_pickle=False)
+    _write_whole(path, buffer.getbuffer(), path.with_suffix(".partial"))
+
+
+def _write_whole(path: Path, data: bytes | memoryview, partial: Path) -> None:
+    """Writes a file that takes its place when all of it is on the disk."""
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -38,6 +38,7 @@ from .processing_inputs import (
     as_clips,
     check_placeholders,
     checked_texts,
+    clips_of_texts,
     fill_placeholders,
     is_batch,
     is_option,
@@ -329,7 +330,8 @@ class CodecBPEProcessor(CodecProcessorMixin):
 
     def _process_example(self, example: Mapping[str, Any], options: CallOptions) -> BatchFeature:
         clips, text, batched = read_example(example, self.audio_token)
-        features = self._process(text, clips, options)
+        is_audio_alone = all(each == self.audio_token for each in text)
+        features = self._process(None if is_audio_alone else text, clips, options)
         if batched or options.per_channel or options.text.get("return_tensors"):
             return features
         return BatchFeature({key: value[0] for key, value in features.items()})
@@ -346,7 +348,8 @@ class CodecBPEProcessor(CodecProcessorMixin):
         if not texts:
             raise ProcessorError("There is nothing to process: pass audio, text, or both.")
         _check_no_codes(texts, self.tokenizer)
-        check_placeholders(texts, self.audio_token, len(clips))
+        of_texts = None if options.per_channel else clips_of_texts(audio)
+        check_placeholders(texts, self.audio_token, len(clips), of_texts)
         fillers = split_by_text(self._audio_texts(clips, options), texts, self.audio_token)
         if said is not None:
             said = [

@@ -19,6 +19,7 @@ __all__ = [
     "as_list",
     "check_placeholders",
     "checked_texts",
+    "clips_of_texts",
     "fill_placeholders",
     "is_batch",
     "is_option",
@@ -115,13 +116,39 @@ def _is_for_one_text(value: Any) -> bool:
     return is_batch(value) and not (value and isinstance(value[0], (list, tuple)))
 
 
-def check_placeholders(texts: Sequence[str], audio_token: str, num_clips: int) -> None:
+def clips_of_texts(audio: Any) -> list[int] | None:
+    """How many clips each text has; `None` where clips are not listed by texts.
+
+    Example:
+        >>> clips_of_texts([["a.wav", "b.wav"], ["c.wav"]]), clips_of_texts(["a.wav", "b.wav"])
+        ([2, 1], None)
+    """
+    if not is_batch(audio) or not any(_is_for_one_text(each) for each in audio):
+        return None
+    return [len(each) if _is_for_one_text(each) else 1 for each in audio]
+
+
+def check_placeholders(
+    texts: Sequence[str], audio_token: str, num_clips: int, of_texts: Sequence[int] | None = None
+) -> None:
     """Refuses texts that do not have one placeholder for each clip.
+
+    Args:
+        texts: The texts.
+        audio_token: The placeholder.
+        num_clips: How many clips there are.
+        of_texts: How many of them each text has, if that is known.
 
     Raises:
         ProcessorError: Too many or too few.
     """
-    wanted = sum(text.count(audio_token) for text in texts)
+    placeholders = [text.count(audio_token) for text in texts]
+    wanted = sum(placeholders)
+    if of_texts is not None and placeholders != list(of_texts):
+        raise ProcessorError(
+            f"The texts have {placeholders} {audio_token} placeholders, but {list(of_texts)} clips "
+            "were given for them: there must be one for each."
+        )
     if wanted != num_clips:
         raise ProcessorError(
             f"The text has {wanted} {audio_token} placeholder(s), but {num_clips} clip(s) were "
@@ -170,14 +197,27 @@ def read_example(example: Mapping[str, Any], audio_token: str) -> tuple[list[Any
     # datasets says which it is, unless the dataset has a format.
     kind = type(example).__name__
     batched = kind == "LazyBatch" or (kind != "LazyRow" and is_batch(audio))
-    if getattr(audio, "ndim", 1) == 2:
+    if getattr(audio, "ndim", 1) == 2 or (kind == "dict" and _may_be_channels(example)):
         raise ProcessorError(
-            f"An array of shape {list(audio.shape)} may be a batch of clips or the channels of "
-            "one: map dataset.with_format(None), or pass audio=."
+            f"An array of shape {list(np.shape(audio))} may be a batch of clips or the channels of "
+            "one: map dataset.with_format(None), cast the column to datasets.Audio, or pass audio=."
         )
     clips = list(audio) if batched else [audio]
     texts = [audio_token] * len(clips) if text is None else as_list(text)
     return clips, [each if audio_token in str(each) else audio_token for each in texts], batched
+
+
+def _may_be_channels(example: Mapping[str, Any]) -> bool:
+    """Whether `audio` is rows of numbers of one length, and no other column tells what they are.
+
+    A streamed dataset hands out plain dictionaries, batches and single examples alike.
+    """
+    audio = example["audio"]
+    if not is_batch(audio) or not all(isinstance(row, list) and not is_batch(row) for row in audio):
+        return False
+    others = [value for name, value in example.items() if name != "audio"]
+    are_rows = any(isinstance(value, list) and len(value) == len(audio) for value in others)
+    return len(audio) > 1 and len({len(row) for row in audio}) == 1 and not are_rows
 
 
 def as_list(text: str | Sequence[str]) -> list[str]:

@@ -34,7 +34,8 @@ __all__ = [
 
 Codes = npt.NDArray[np.int64]
 
-_NO_MEMORY = re.compile("not enough memory|can't allocate memory")
+_NO_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory|ALLOC_FAILED")
+"""What torch, CUDA, cuBLAS and cuDNN say, not always as an error of their own."""
 
 
 def encode_clips(

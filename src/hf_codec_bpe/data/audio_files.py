@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import AudioNotFoundError
+from ..errors import AudioError, AudioNotFoundError, first_line
 
 __all__ = ["EXTENSIONS", "AudioFile", "find_audio"]
 
@@ -36,6 +36,7 @@ def find_audio(
 
     Raises:
         AudioNotFoundError: A source that does not exist, or no file at all.
+        AudioError: A folder that cannot be read.
     """
     wanted = [audio_filter] if isinstance(audio_filter, str) else audio_filter
     endings = {extension.lower() for extension in extensions}
@@ -56,10 +57,33 @@ def find_audio(
 
 def _below(source: Path, endings: set[str]) -> Iterator[AudioFile]:
     if source.is_dir():
-        for path in sorted(source.rglob("*")):
-            if path.suffix.lower() in endings and path.is_file():
+        for path in _files_below(source):
+            if path.suffix.lower() in endings:
                 yield AudioFile(path, path.relative_to(source))
     elif source.exists():
         yield AudioFile(source, Path(source.name))
     else:
         raise AudioNotFoundError(f"There is no audio file or folder at {source}: check the path.")
+
+
+def _files_below(folder: Path, around: frozenset[tuple[int, int]] = frozenset()) -> Iterator[Path]:
+    """All files of a folder in the order of their paths, those behind links too.
+
+    A link to nothing counts as a file: it is for the reader of the file to complain.
+    """
+    try:
+        status = folder.stat()
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise AudioError(
+            f"The folder {folder} cannot be read ({first_line(error)}): some of its files would be "
+            "missing."
+        ) from error
+    here = (status.st_dev, status.st_ino)
+    if here in around:  # a link back to a folder that it is in
+        return
+    for entry in entries:
+        if entry.is_dir():
+            yield from _files_below(Path(entry), around | {here})
+        elif entry.is_file() or entry.is_symlink():
+            yield Path(entry)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import islice
 from typing import Any
 
-from ..errors import AudioError
+import numpy as np
+
+from ..errors import AudioError, CodesError
 from .sources import Source, Sources, check_ids, digest_of
 
 __all__ = ["dataset_sources"]
@@ -66,7 +69,19 @@ class _Clips:
 
 
 _NUM_FIRST = 4
-"""Clips that tell one stream from another, by their ids and paths."""
+"""Clips that tell one stream from another, by what is in them."""
+
+
+def _fingerprint(clip: Source) -> str:
+    """What tells a clip from another one: its names, and the sound itself if it is here."""
+    audio = clip.audio
+    if isinstance(audio, Mapping):
+        audio = audio.get("bytes") if audio.get("array") is None else audio["array"]
+    if audio is None or isinstance(audio, str):
+        content = b""
+    else:
+        content = audio if isinstance(audio, bytes) else np.asarray(audio).tobytes()
+    return f"{clip.id}\0{clip.path}\0{blake2b(content, digest_size=16).hexdigest()}"
 
 
 class _Column:
@@ -90,15 +105,32 @@ class _StreamedColumn(_Column):
     def __init__(self, dataset: Any, audio_column: str, id_column: str | None) -> None:
         super().__init__(dataset, audio_column, id_column)
         first = islice(self._clips(dataset, 0), _NUM_FIRST)
-        self.identity = digest_of([self.identity, *(f"{clip.id}\0{clip.path}" for clip in first)])
-        self._all = iter(self._clips(dataset, 0))
-        self._next = 0
+        self.identity = digest_of([self.identity, *map(_fingerprint, first)])
+        self._begin()
 
     def read(self, start: int, stop: int) -> Iterator[Source]:
+        if start < self._next:
+            self._begin()
         for clip in islice(self._all, stop - self._next):
             self._next += 1
+            self._check_id(clip.id)
             if self._next > start:
                 yield clip
+
+    def _begin(self) -> None:
+        self._all = iter(self._clips(self.dataset, 0))
+        self._next = 0
+        self._ids: set[int] = set()
+
+    def _check_id(self, id_: str) -> None:
+        """Refuses an id that was there before; remembers hashes, which are shorter."""
+        if self.id_column is not None:
+            if hash(id_) in self._ids:
+                raise CodesError(
+                    f"Two clips of the stream have the id {id_!r}: name them by a column of unique "
+                    "ids."
+                )
+            self._ids.add(hash(id_))
 
 
 class _DatasetColumn(_Column):

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..code_shards import SETTINGS_FILE, errors_path
 from ..codecs.encoding import window_samples
-from ..codes_folder import CodecInfo, file_name, save_codes
+from ..codes_folder import INFO_FILE, CodecInfo, file_name, save_codes
 from ..errors import CodecError, CodesError
 from .encoding_progress import Progress
+from .origins import ORIGINS_FOLDER, note_origins, origins_path
 from .output_folder import begin_folder, sweep, writing
 from .shard_encoding import ENDLESS, ShardPlan
 from .shard_writing import write_errors
@@ -40,7 +41,8 @@ def encode_to_files(
     """Makes the files that are not there; for the arguments and errors see `encode_dataset`.
 
     The folder also gets codec-bpe's `codec_info.json`, and `encoding.json`, which says all that
-    the codes depend on. No file is ever half written.
+    the codes depend on; `origins/` says which file each clip is of, so that another one of its name
+    is not taken for it. No file is ever half written.
 
     Returns:
         What was encoded, and how many clips were there already.
@@ -53,8 +55,12 @@ def encode_to_files(
     if isinstance(plan.sources, SourceList):  # what is only names can be looked through at once
         todo = list(todo)
         total = len(todo)
-    shape = {"file_per_chunk": True} if file_per_chunk else {}
+    shape: dict[str, Any] = {"file_per_chunk": True} if file_per_chunk else {}
+    if not isinstance(plan.sources, SourceList):  # its clips may have no names but numbers
+        shape["sources"] = plan.sources.identity
     begin_folder(out, {**codec.pin.to_dict(), **options.settings, **shape})
+    if isinstance(plan.sources, SourceList):
+        note_origins(out, plan.shard_index, todo, overwrite=overwrite)
     with writing(out):
         info.save(out)
     num_there = 0
@@ -67,15 +73,19 @@ def encode_to_files(
             else:
                 num_there += 1
 
+    failed: list[dict[str, Any]] = []
     groups = encode_groups(codec, [(0, missing())], options)
     with Progress(show_progress, total) as progress, closing(groups):
         for _, results in groups:
             for result in progress.counting(results):
+                if result.error:
+                    failed.append(result.as_error())
                 files.save(result)
     errors = errors_path(out, plan.shard_index)
-    write_errors(errors, progress.failed)
-    sweep(out, {SETTINGS_FILE})
+    write_errors(errors, failed)
+    sweep(out, {SETTINGS_FILE, INFO_FILE})
     sweep(errors.parent, {errors.name})
+    sweep(out / ORIGINS_FOLDER, {origins_path(out, plan.shard_index).name})
     return progress, num_there
 
 

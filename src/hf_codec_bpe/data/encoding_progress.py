@@ -25,8 +25,6 @@ class Progress:
         self.num_encoded = 0
         self.seconds = 0.0
         self.num_failed = 0
-        self.failed: list[EncodedSource] = []
-        """Those of this process."""
         self._bar = tqdm(total=total, unit="clip", desc="Encoding", disable=not is_shown)
         self._start = time.monotonic()
 
@@ -45,8 +43,6 @@ class Progress:
         """Lets results pass."""
         for result in results:
             yield result
-            if result.error:
-                self.failed.append(result)
             self.add(int(not result.error), result.seconds, int(bool(result.error)))
 
     def add(self, num_encoded: int, seconds: float, num_failed: int) -> None:

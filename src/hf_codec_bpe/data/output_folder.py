@@ -99,7 +99,10 @@ def _check(folder: Path, found: Mapping[str, Any], settings: Mapping[str, Any]) 
     changed = [key for key in {**found, **settings} if found.get(key) != settings.get(key)]
     if changed:
         differences = ", ".join(
-            f"{key} was {found.get(key)!r}, is {settings.get(key)!r}" for key in sorted(changed)
+            "the clips are others, or named by other paths"
+            if key == "sources"
+            else f"{key} was {found.get(key)!r}, is {settings.get(key)!r}"
+            for key in sorted(changed)
         )
         raise CodesError(
             f"{folder} holds codes that were made with other settings ({differences}): encode to "

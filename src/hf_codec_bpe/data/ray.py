@@ -123,7 +123,7 @@ def encode_dataset(
         )
     plan = ShardPlan(sources, shard_size, num_shards=1, shard_index=0)
     folder = ShardFolder.begin(Path(out), plan, codec, options)
-    kept = folder.kept(plan.indices, retry_errors, overwrite)
+    kept = folder.kept(plan, retry_errors, overwrite)
     if plan.num_sources(kept):
         _connect(address)
     with _no_attempts(folder.path), Progress(show_progress, plan.num_sources(kept)) as progress:

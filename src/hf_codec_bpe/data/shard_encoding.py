@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..code_shards import PIN_FILE, SETTINGS_FILE, errors_path, shard_path
+from ..code_shards import PIN_FILE, SETTINGS_FILE, errors_path, num_clips, shard_path
 from .encoding_progress import Progress
 from .output_folder import begin_folder, sweep, write_json
 from .shard_writing import shard_schema, write_shard
@@ -91,14 +91,28 @@ class ShardFolder(NamedTuple):
             write_json(path / PIN_FILE, codec.pin.to_dict())
         return cls(path, settings)
 
-    def kept(self, indices: range, retry_errors: bool, overwrite: bool) -> set[int]:
-        """Which of the shards are there and stay."""
+    def kept(self, plan: ShardPlan, retry_errors: bool, overwrite: bool) -> set[int]:
+        """Which of the shards of a job are there and stay."""
         if overwrite:
             return set()
+        indices = plan.indices
         there = {int(file.stem[len("train-") :]) for file in self.path.glob("data/train-*.parquet")}
         if retry_errors:
             there = {index for index in there if not errors_path(self.path, index).exists()}
-        return {index for index in there if index in indices}
+        there = {index for index in there if index in indices}
+        if plan.sources.num_sources is None and there:
+            last = max(there)
+            if not self._ends(plan, last):
+                there.remove(last)
+        return there
+
+    def _ends(self, plan: ShardPlan, index: int) -> bool:
+        """Whether a shard of a stream is full, or the stream still ends where it did."""
+        held = num_clips(self.path, index)
+        if held == plan.shard_size:
+            return True
+        start = index * plan.shard_size
+        return held == sum(1 for _ in plan.sources.read(start, start + plan.shard_size))
 
     def encode(
         self,
@@ -138,7 +152,7 @@ def encode_to_shards(
         What was encoded, and how many shards were there already.
     """
     folder = ShardFolder.begin(out, plan, codec, options)
-    kept = folder.kept(plan.indices, retry_errors, overwrite)
+    kept = folder.kept(plan, retry_errors, overwrite)
     with Progress(show_progress, plan.num_sources(kept)) as progress:
         made = set(folder.encode(codec, plan.read(kept), options, progress))
     folder.sweep(kept | made)

@@ -52,7 +52,7 @@ def write_shard(
         CodesFileError: It cannot be written.
     """
     path = shard_path(folder, index)
-    failed: list[EncodedSource] = []
+    failed: list[dict[str, Any]] = []
     with appearing(path) as partial:
         with writing(path):
             writer = pq.ParquetWriter(partial, schema, compression="zstd")
@@ -80,13 +80,13 @@ class _Row(NamedTuple):
 
 
 def _row_groups(
-    results: Iterable[EncodedSource], failed: list[EncodedSource]
+    results: Iterable[EncodedSource], failed: list[dict[str, Any]]
 ) -> Iterator[list[_Row]]:
     """Rows that are written together; puts sources that have none to the failed ones."""
     rows: list[_Row] = []
     for result in results:
         if result.error:
-            failed.append(result)
+            failed.append(result.as_error())
         rows += [_Row(result, i, codes) for i, codes in enumerate(result.channels)]
         if len(rows) >= GROUP_ROWS or sum(row.codes.size for row in rows) >= GROUP_CODES:
             yield rows
@@ -119,12 +119,12 @@ def _offsets(lengths: Sequence[int]) -> pa.Array:
     return pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
 
 
-def write_errors(path: Path, failed: Sequence[EncodedSource]) -> None:
+def write_errors(path: Path, failed: Sequence[dict[str, Any]]) -> None:
     """Writes what could not be encoded; no file if there is nothing."""
     if not failed:
         with writing(path):
             path.unlink(missing_ok=True)
         return
-    lines = [json.dumps(each.as_error(), ensure_ascii=False) for each in failed]
+    lines = [json.dumps(each, ensure_ascii=False) for each in failed]
     with appearing(path) as partial, writing(path):
         partial.write_text("\n".join(lines) + "\n", encoding="utf-8")

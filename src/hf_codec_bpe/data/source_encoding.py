@@ -80,7 +80,8 @@ class EncodedSource(NamedTuple):
 
     def as_error(self) -> dict[str, Any]:
         """What went wrong with which clip."""
-        return {"id": self.source.id, "path": self.source.path, "reason": str(self.error)}
+        noted = {"id": self.source.id, "path": self.source.path, "reason": str(self.error)}
+        return {key: text and _printable(text) for key, text in noted.items()}
 
 
 def encode_groups(
@@ -118,7 +119,7 @@ def code_dtype(codec: AudioCodec) -> np.dtype[Any]:
 
 
 class _End(NamedTuple):
-    """The end of a source."""
+    """The end of a source, which no longer holds its audio."""
 
     source: Source
     seconds: float = 0.0
@@ -144,7 +145,9 @@ def _read(
 ) -> Iterator[_Event]:
     """The windows of a source and its end."""
     num_samples = 0
+    done = source._replace(audio=None)
     try:
+        _check_name(source.id)
         blocks = audio_blocks(
             source.audio,
             codec.sampling_rate,
@@ -155,12 +158,22 @@ def _read(
             num_samples += window.shape[1] - context
             yield window
     except CodecBPEError as error:
-        yield _End(source, error=error)
+        yield _End(done, error=error)
     except Exception as error:  # whatever a stranger's file makes a decoder do
         reason = f"{type(error).__name__}: {first_line(error)}"
-        yield _End(source, error=AudioError(f"{source.id} cannot be read ({reason})."))
+        yield _End(done, error=AudioError(f"{source.id} cannot be read ({reason})."))
     else:
-        yield _End(source, num_samples / codec.sampling_rate)
+        yield _End(done, num_samples / codec.sampling_rate)
+
+
+def _check_name(id_: str) -> None:
+    if _printable(id_) != id_:
+        raise AudioError(f"The name {_printable(id_)!r} is not UTF-8: rename the file.")
+
+
+def _printable(text: str) -> str:
+    """A text with the bytes of a file name that are not UTF-8 as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _weight(event: _Event) -> float:

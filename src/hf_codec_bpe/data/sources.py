@@ -11,10 +11,18 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from ..errors import AudioError, CodesError
+from ..errors import AudioError, AudioNotFoundError, CodesError
 from .audio_files import EXTENSIONS, AudioFile, find_audio
 
-__all__ = ["Source", "SourceList", "Sources", "check_ids", "digest_of", "open_sources"]
+__all__ = [
+    "Source",
+    "SourceList",
+    "Sources",
+    "check_ids",
+    "digest_of",
+    "file_source",
+    "open_sources",
+]
 
 MANIFESTS = (".jsonl", ".csv", ".tsv")
 PATH_COLUMNS = ("path", "audio_filepath")
@@ -84,17 +92,25 @@ def open_sources(
         AudioError: A manifest that names no files, or a dataset without such a column.
         CodesError: Two clips have the same id.
     """
+    if isinstance(source, SourceList):
+        return source
     if isinstance(source, (str, os.PathLike)):
         source = [source]
     if hasattr(source, "column_names"):  # without importing datasets
         from .dataset_sources import dataset_sources
 
-        return dataset_sources(source, audio_column, id_column)
+        return _no_less_than_one(dataset_sources(source, audio_column, id_column), "The dataset")
     paths = [Path(path) for path in source]
     if len(paths) == 1 and paths[0].is_file() and paths[0].suffix.lower() in MANIFESTS:
-        return SourceList(_manifest(paths[0]))
+        return _no_less_than_one(SourceList(_manifest(paths[0])), paths[0])
     files = find_audio(paths, extensions=extensions, audio_filter=audio_filter)
-    return SourceList(map(_of_file, files))
+    return SourceList(map(file_source, files))
+
+
+def _no_less_than_one(sources: Sources, name: Any) -> Sources:
+    if sources.num_sources == 0:
+        raise AudioNotFoundError(f"{name} is empty: there is nothing to encode.")
+    return sources
 
 
 def check_ids(ids: Iterable[str]) -> None:
@@ -119,7 +135,8 @@ def digest_of(names: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def _of_file(file: AudioFile) -> Source:
+def file_source(file: AudioFile) -> Source:
+    """A file as a clip, whose id is its place in its folder."""
     return Source(file.relative.as_posix(), str(file.path), str(file.path))
 
 
@@ -138,12 +155,21 @@ def _manifest(path: Path) -> Iterator[Source]:
                 "them first."
             )
         name = str(row[column])
-        id_ = str(row.get("id") or name.lstrip("/"))
+        id_ = row.get("id")
+        id_ = name.lstrip("/") if id_ is None or id_ == "" else str(id_)
         text = row.get("text")
-        yield Source(id_, name, str(path.parent / name), None if text is None else str(text))
+        audio = name if "://" in name else str(path.parent / name)
+        yield Source(id_, name, audio, None if text is None else str(text))
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        yield from _read_rows(path)
+    except UnicodeDecodeError as error:
+        raise AudioError(f"{path} is not UTF-8 ({error.reason}): convert it first.") from error
+
+
+def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         if path.suffix.lower() != ".jsonl":
             yield from csv.DictReader(

@@ -63,9 +63,9 @@ def write_report(
     pictures["frequencies"] = png(plot_frequencies(report))
     for name, data in pictures.items():
         (place / f"{name}.png").write_bytes(data)
-    _write_json(place, report)
     page = place / "report.html"
     page.write_text(_page(report, pictures), encoding="utf-8")
+    _write_json(place, report)
     return page
 
 
@@ -97,8 +97,10 @@ def write_codec_report(
 
 
 def _write_json(place: Path, report: CompressionReport | CodecReport) -> None:
-    text = json.dumps(report.to_dict(), indent=2)
-    (place / "report.json").write_text(f"{text}\n", encoding="utf-8")
+    """Comes last, and whole: where it is, nothing is missing."""
+    partial = place / ".report.json.partial"
+    partial.write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
+    partial.replace(place / "report.json")
 
 
 def _page(report: CompressionReport, pictures: Mapping[str, bytes]) -> str:

@@ -12,16 +12,21 @@ Every step that is whole is left as it is, so that a build that was broken off g
 from __future__ import annotations
 
 import json
+import logging
 import os
+import shutil
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from ..audio import load_audio
 from ..code_shards import CodeShards
 from ..data.audio_files import find_audio
 from ..data.encode_dataset import encode_dataset
-from ..errors import BuildError
+from ..data.sources import SourceList, file_source
+from ..errors import AudioError, BuildError
 from ..evaluation.codec_report import CodecReport
 from ..evaluation.compression import audio_report
 from ..evaluation.metrics import are_metrics_available
@@ -31,6 +36,7 @@ from ..evaluation.reconstruction import codec_report
 from ..evaluation.report import CompressionReport
 from ..processing_codec_bpe import CodecBPEProcessor
 from ..training import train_tokenizer
+from ..training.trainer import check_vocab_size
 
 if TYPE_CHECKING:
     from ..codecs import AudioCodec
@@ -38,8 +44,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Build"]
 
+logger = logging.getLogger(__name__)
+
 _HELD_OUT_EVERY = 20
 """Of the corpus, every so manyth file is held out unless other audio is given."""
+_UNFINISHED = ".processor-"
 
 
 class Build:
@@ -73,16 +82,18 @@ class Build:
         self.recipe = recipe
         self.out = Path(out)
         self.chunk_seconds = chunk_seconds
-        files = [file.path for file in find_audio(audio)]
-        self.held_out = (
-            [file.path for file in find_audio(held_out)] if held_out else files[::_HELD_OUT_EVERY]
-        )
-        self.training = [file for file in files if file not in set(self.held_out)]
-        if not self.training:
+        files = find_audio(audio)
+        chosen = find_audio(held_out) if held_out else files[::_HELD_OUT_EVERY]
+        self.held_out = [file.path for file in chosen]
+        apart = {path.resolve() for path in self.held_out}
+        training = [file for file in files if file.path.resolve() not in apart]
+        self.training = SourceList(map(file_source, training))
+        if not training:
             raise BuildError(
                 f"{len(files)} file(s) of audio are not enough to train on some and measure with "
                 "others: add more, or pass other audio as held_out."
             )
+        check_vocab_size(recipe.vocab_size, sum(codec.codebook_sizes))
         self._begin()
 
     def run(self) -> tuple[CodecBPEProcessor, CompressionReport]:
@@ -91,10 +102,8 @@ class Build:
         Raises:
             CodesError: See `encode_dataset`; other steps have errors of their own.
         """
-        encode_dataset(
-            self.training, self.out / "codes", self.codec, chunk_seconds=self.chunk_seconds
-        )
         if not self.folder.exists():
+            self._encode()
             self._assemble()
         processor = CodecBPEProcessor.from_pretrained(self.folder)
         return processor, self._report(processor)
@@ -111,7 +120,7 @@ class Build:
             return CodecReport.from_dict(_read(folder / "report.json"))
         if not (are_metrics_available() and is_matplotlib_available()):
             return None
-        report = codec_report(processor, self.held_out, name=_name(self.held_out))
+        report = codec_report(processor, self._measured, name=_name(self._measured))
         write_codec_report(folder, report)
         return report
 
@@ -126,7 +135,7 @@ class Build:
             "codec": self.codec.pin.to_dict(),
             "recipe": vars(self.recipe),
             "chunk_seconds": self.chunk_seconds,
-            "training": [str(file.resolve()) for file in self.training],
+            "training": [str(Path(source.audio).resolve()) for source in self.training.sources],
             "held_out": [str(file.resolve()) for file in self.held_out],
         }
         if not path.exists():
@@ -134,13 +143,28 @@ class Build:
             _write(path, plan)
         there = _read(path)
         different = [key for key in plan if there.get(key) != plan[key]]
-        if different:
+        if different == ["recipe"] and not self.folder.exists():  # no tokenizer is trained yet
+            _write(path, plan)
+        elif different:
             raise BuildError(
                 f"{self.out} holds a build with another {' and '.join(different)}: choose another "
                 "folder, or delete this one."
             )
 
+    def _encode(self) -> None:
+        summary = encode_dataset(
+            self.training,
+            self.out / "codes",
+            self.codec,
+            chunk_seconds=self.chunk_seconds,
+            retry_errors=True,
+        )
+        for failed in summary.errors:
+            logger.warning("Not trained on: %s", failed["reason"])
+
     def _assemble(self) -> None:
+        for left in self.out.glob(f"{_UNFINISHED}*"):  # by a build that was killed
+            shutil.rmtree(left)
         codes = CodeShards(self.out / "codes")
         frames = None if self.chunk_seconds is None else self.chunk_seconds * self.codec.frame_rate
         tokenizer = train_tokenizer(
@@ -154,20 +178,35 @@ class Build:
         processor = CodecBPEProcessor.from_codec(
             self.codec, tokenizer, chunk_seconds=self.chunk_seconds
         )
-        with TemporaryDirectory(dir=self.out, prefix=".processor-") as name:
+        with TemporaryDirectory(dir=self.out, prefix=_UNFINISHED) as name:
             processor.save_pretrained(Path(name, "processor"))
             Path(name, "processor").rename(self.folder)
+
+    @cached_property
+    def _measured(self) -> list[Path]:
+        """The files that are held out and can be read."""
+        found = []
+        for file in self.held_out:
+            try:
+                load_audio(file, self.codec.sampling_rate)
+            except AudioError as error:
+                logger.warning("Not measured: %s", error)
+            else:
+                found.append(file)
+        if not found:
+            raise BuildError("None of the files that are held out can be read: pass others.")
+        return found
 
     def _report(self, processor: CodecBPEProcessor) -> CompressionReport:
         path = self.out / "report" / "report.json"
         if path.exists():
             return CompressionReport.from_dict(_read(path))
-        report = audio_report(processor, self.held_out, name=_name(self.held_out))
+        report = audio_report(processor, self._measured, name=_name(self._measured))
         if is_matplotlib_available():
             from ..evaluation.clip_tokens import clip_tokens
             from ..evaluation.pages import write_report
 
-            write_report(path.parent, report, clip_tokens(processor, self.held_out[0]))
+            write_report(path.parent, report, clip_tokens(processor, self._measured[0]))
         else:
             path.parent.mkdir(exist_ok=True)
             _write(path, report.to_dict())

@@ -162,6 +162,20 @@ def _words(
             yield positions[start : start + step]
 
 
+def check_vocab_size(vocab_size: int, num_codes: int, num_special_tokens: int = 0) -> None:
+    """Refuses a vocabulary that does not hold every code.
+
+    Raises:
+        TrainingError: It is too small.
+    """
+    least = num_codes + num_special_tokens
+    if vocab_size < least:
+        raise TrainingError(
+            f"vocab_size={vocab_size} is too small: {num_codes} codes and {num_special_tokens} "
+            f"special tokens need {least}. Add some 10,000 or more for merged tokens."
+        )
+
+
 def _check(
     alphabet: CodebookAlphabet,
     special_tokens: Sequence[str],
@@ -170,13 +184,7 @@ def _check(
     min_frequency: int,
     chunk_frames: int | None,
 ) -> None:
-    least = alphabet.size + len(special_tokens)
-    if vocab_size < least:
-        raise TrainingError(
-            f"vocab_size={vocab_size} is too small: {alphabet.size} codes and "
-            f"{len(special_tokens)} special tokens need {least}. Add some 10,000 or more for "
-            "merged tokens."
-        )
+    check_vocab_size(vocab_size, alphabet.size, len(special_tokens))
     if max_token_codebook_ngrams is not None and max_token_codebook_ngrams < 0:
         raise TrainingError(
             f"max_token_codebook_ngrams={max_token_codebook_ngrams} is negative: pass 0 for no "
