@@ -1,8 +1,9 @@
 """Assembles the bundled demo repository from a trained codec and a corpus of speech.
 
-python tools/synthesise_speech.py CORPUS --hours 1 --seed 0
+python tools/synthesise_speech.py CORPUS --hours 1 --recordings LJ*.flac
 python tools/train_demo_codec.py CORPUS CODEC
-python tools/build_demo_repo.py CODEC CORPUS src/hf_codec_bpe/demo/repo
+python tools/synthesise_speech.py MORE --hours 3 --recordings LJ*.flac
+python tools/build_demo_repo.py CODEC MORE src/hf_codec_bpe/demo/repo
 """
 
 from __future__ import annotations

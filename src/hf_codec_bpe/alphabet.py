@@ -421,7 +421,7 @@ def _by_frames(
     """Codes `[K, T]`, each plus the start of its codebook, as `[T * K]`."""
     found = np.empty((codes.shape[1], len(codes)), dtype=dtype)
     # Read along the codes and written across: several times faster than the other way round.
-    np.add(codes, starts[:, None], out=found.T, dtype=np.int64, casting="unsafe")
+    np.add(codes.astype(dtype, copy=False), starts.astype(dtype)[:, None], out=found.T)
     return found.reshape(-1)
 
 

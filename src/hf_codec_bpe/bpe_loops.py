@@ -40,8 +40,8 @@ def get_ready() -> None:
         add_merges(table, ids, ids)
         add_neighbours(table, ids)
         encode(table, ids.astype(np.int32))
-        counts, starts = np.ones(1, dtype=np.int32), np.array([0, 1])
-        decode(counts, np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.int32), starts, ids)
+        counts, zeros = np.ones(1, dtype=np.int32), np.zeros(1, dtype=np.int32)
+        decode(counts, zeros, zeros, zeros, 1, ids)
 
 
 @compiled
@@ -180,37 +180,35 @@ def _pop(heap: Array, size: Int) -> Int:
 
 @compiled
 def decode(
-    num_codes: Array, first: Array, positions: Array, starts: Array, ids: Array
+    num_codes: Array, first: Array, codes: Array, turns: Array, num_codebooks: Int, ids: Array
 ) -> tuple[bool, Array]:
     """Codes `[K, T]` of tokens, and whether they are whole frames, every code in its turn.
 
     Args:
         num_codes: How many codes each token stands for.
-        first: Where they are in `positions`.
-        positions: Positions in the alphabet.
-        starts: Where each codebook starts in the alphabet, and where the last one ends.
+        first: Where they are in `codes`.
+        codes: The codes of all tokens.
+        turns: The codebook of each token's first code; -1 if it has none, or others do not follow.
+        num_codebooks: K.
         ids: Tokens.
     """
     total = np.int64(0)
     in_turn = True
     for token in ids:
-        if 0 <= token < len(num_codes) and num_codes[token] > 0:
+        if 0 <= token < len(num_codes):
+            in_turn = in_turn and turns[token] == total % num_codebooks
             total += num_codes[token]
         else:
             in_turn = False
-    num_codebooks = len(starts) - 1
-    codes = np.empty((num_codebooks, total // num_codebooks), dtype=np.int64)
-    codebook = frame = 0
     in_turn = in_turn and total % num_codebooks == 0
-    for token in ids:
-        if not in_turn:
-            break
-        for at in range(first[token], first[token] + num_codes[token]):
-            position = np.int64(positions[at])
-            in_turn = in_turn and starts[codebook] <= position < starts[codebook + 1]
-            codes[codebook, frame] = position - starts[codebook]
-            codebook += 1
-            if codebook == num_codebooks:
-                codebook = 0
-                frame += 1
-    return in_turn, codes
+    found = np.empty((num_codebooks, total // num_codebooks), dtype=np.int64)
+    if in_turn:
+        codebook = frame = 0
+        for token in ids:
+            for at in range(first[token], first[token] + num_codes[token]):
+                found[codebook, frame] = codes[at]
+                codebook += 1
+                if codebook == num_codebooks:
+                    codebook = 0
+                    frame += 1
+    return in_turn, found

@@ -78,4 +78,4 @@ def from_text(text: str) -> CodePoints:
 
 def to_text(code_points: CodePoints) -> str:
     """Code points as a string."""
-    return code_points.astype("<u4", copy=False).tobytes().decode("utf-32-le")
+    return str(np.ascontiguousarray(code_points, dtype="<u4").data, "utf-32-le")

@@ -44,15 +44,22 @@ class TokenCodes:
         ids = np.fromiter(texts, dtype=np.int64, count=len(texts))
         lengths = np.fromiter(map(len, texts.values()), dtype=np.int64, count=len(texts))
         self._alphabet = alphabet
-        self._starts = np.cumsum([0, *alphabet.codebook_sizes])
         self.num_codes: npt.NDArray[np.int32] = np.zeros(num_tokens, dtype=np.int32)
         """How many codes each token `[V]` stands for; 0 for one that stands for none."""
         self.num_codes[ids] = lengths
         # The positions of all tokens in the alphabet, one token after the other, and where the
         # first one of each is.
         self._positions = alphabet.positions_of("".join(texts.values()))
+        first = np.cumsum(lengths) - lengths
         self._first = np.zeros(num_tokens, dtype=np.int32)
-        self._first[ids] = np.cumsum(lengths) - lengths
+        self._first[ids] = first
+        # The same as codes; and the codebook of each token's first one, or -1 where none of the
+        # token's codes, or not all of them, are in turn.
+        starts = np.cumsum([0, *alphabet.codebook_sizes])
+        codebooks = np.searchsorted(starts, self._positions, side="right") - 1
+        self._codes = (self._positions - starts[codebooks]).astype(np.int32)
+        self._turns = np.full(num_tokens, -1, dtype=np.int32)
+        self._turns[ids] = _turns(codebooks, first, lengths, alphabet.num_codebooks)
 
     def positions_of(self, ids: Ids) -> npt.NDArray[np.int32]:
         """Positions `[N]` in the alphabet of tokens `[L]`, each of which stands for some code."""
@@ -87,9 +94,28 @@ class TokenCodes:
 
         get_ready()
         in_turn, codes = decode(
-            self.num_codes, self._first, self._positions, self._starts, ids.astype(np.int64)
+            self.num_codes,
+            self._first,
+            self._codes,
+            self._turns,
+            self._alphabet.num_codebooks,
+            ids.astype(np.int64),
         )
         return codes if in_turn else None
+
+
+def _turns(
+    codebooks: npt.NDArray[np.int64],
+    first: npt.NDArray[np.int64],
+    lengths: npt.NDArray[np.int64],
+    num_codebooks: int,
+) -> npt.NDArray[np.int64]:
+    """The codebook that each token begins with, or -1 if one of its codes is not in turn."""
+    if not len(first):
+        return first
+    before = np.repeat(codebooks[first] - first, lengths)
+    is_wrong = codebooks != (before + np.arange(len(codebooks))) % num_codebooks
+    return np.where(np.logical_or.reduceat(is_wrong, first), -1, codebooks[first])
 
 
 def _is_worth_numba(ids: Ids) -> bool:
