@@ -19,6 +19,7 @@ from transformers import AutoProcessor
 
 from hf_codec_bpe import CodecBPEProcessor, train_tokenizer
 from hf_codec_bpe.audio import save_audio
+from hf_codec_bpe.errors import ProcessorError
 
 RATE = 24_000
 
@@ -100,6 +101,33 @@ def test_what_torchcodec_decodes(
     stream = IterableDataset.from_generator(lambda: ({"audio": each} for each in decoders))
     mapped = stream.map(loaded, batched=batched, batch_size=2, remove_columns=["audio"])
     assert [row["input_ids"] for row in mapped] == expected
+
+
+def test_channels_are_sequences_of_their_own(
+    loaded: CodecBPEProcessor, clips: list[np.ndarray], tmp_path: Path
+) -> None:
+    path = save_audio(np.stack([clips[0], clips[0][::-1]]), tmp_path / "stereo.wav", RATE)
+    dataset = Dataset.from_dict({"audio": [str(path)]})
+    encode = partial(loaded, per_channel=True)
+    expected = loaded(audio=str(path), per_channel=True)["input_ids"]
+    assert len(expected) == 2
+    assert dataset.map(encode)["input_ids"][0] == expected
+    assert list(dataset.map(encode, batched=True, remove_columns="audio")["input_ids"]) == expected
+
+
+def test_rows_that_may_be_channels_are_refused_where_nothing_tells(
+    loaded: CodecBPEProcessor, clips: list[np.ndarray]
+) -> None:
+    """A streamed dataset does not say whether two rows of numbers are a batch or a stereo clip."""
+    stereo = [clips[1].tolist(), clips[1][::-1].tolist()]
+    encode = partial(loaded, sampling_rate=RATE)
+    single = Dataset.from_dict({"audio": [stereo]})
+    (ids,) = single.map(encode)["input_ids"]
+    with pytest.raises(ProcessorError, match="may be a batch of clips or the channels"):
+        list(single.to_iterable_dataset().map(encode))
+    batch = Dataset.from_dict({"audio": stereo, "speaker": ["a", "b"]}).to_iterable_dataset()
+    assert len(list(batch.map(encode, batched=True))) == 2
+    assert ids == loaded(audio=np.array(stereo), sampling_rate=RATE)["input_ids"][0]
 
 
 @pytest.mark.parametrize("options", [{"padding": True, "batch_size": 2}, {"output_labels": True}])

@@ -597,6 +597,11 @@ def test_one_sample(processor: CodecBPEProcessor) -> None:
         ({"audio": []}, "nothing to process"),
         ({"text": "<|audio|>"}, "1 <|audio|> placeholder"),
         ({"text": "<pad>", "audio": np.zeros(9)}, "0 <|audio|> placeholder"),
+        (
+            {"text": ["<|audio|>"] * 2, "audio": [[np.zeros(9), np.zeros(9)], []]},
+            "placeholders, but",
+        ),
+        ({"text": {"audio": [[np.zeros(9), np.zeros(9)], []]}}, "placeholders, but"),
         ({"text": "\U000f0000<|audio|>", "audio": np.zeros(9)}, "stand for audio codes"),
         ({"text": "<pad>", "images": [1]}, "no images"),
         ({"text": np.zeros(9)}, "pass audio as audio="),

@@ -330,8 +330,9 @@ class CodecBPEProcessor(CodecProcessorMixin):
 
     def _process_example(self, example: Mapping[str, Any], options: CallOptions) -> BatchFeature:
         clips, text, batched = read_example(example, self.audio_token)
-        is_audio_alone = all(each == self.audio_token for each in text)
-        features = self._process(None if is_audio_alone else text, clips, options)
+        # Channels apart are sequences of their own, of which there are more than rows.
+        is_apart = options.per_channel and all(each == self.audio_token for each in text)
+        features = self._process(None if is_apart else text, clips, options)
         if batched or options.per_channel or options.text.get("return_tensors"):
             return features
         return BatchFeature({key: value[0] for key, value in features.items()})
@@ -348,7 +349,7 @@ class CodecBPEProcessor(CodecProcessorMixin):
         if not texts:
             raise ProcessorError("There is nothing to process: pass audio, text, or both.")
         _check_no_codes(texts, self.tokenizer)
-        of_texts = None if options.per_channel else clips_of_texts(audio)
+        of_texts = None if text is None or options.per_channel else clips_of_texts(audio)
         check_placeholders(texts, self.audio_token, len(clips), of_texts)
         fillers = split_by_text(self._audio_texts(clips, options), texts, self.audio_token)
         if said is not None:
