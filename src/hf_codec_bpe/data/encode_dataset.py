@@ -76,15 +76,15 @@ def encode_dataset(
     Where memory is short, batches become smaller, which does not change codes.
 
     Args:
-        source: A folder, searched through and through; a file; a list of files and folders; a
-            manifest of files (`.jsonl`, `.csv` or `.tsv` with a column `path` or
-            `audio_filepath`, and maybe `id`); or a `datasets` dataset, whose Audio columns are
+        source: A folder, searched through and through, with what links lead to; a file; a list of
+            files and folders; a manifest of files (`.jsonl`, `.csv` or `.tsv` with a column `path`
+            or `audio_filepath`, and maybe `id`); or a `datasets` dataset, whose Audio columns are
             decoded as files are, not by torchcodec. An `IterableDataset` must give its rows in the
             same order every time, and is gone through from its start every time.
         out: The folder to write to.
         codec: The codec.
         format: `"npy"` lays the folder out as codec-bpe does: a clip `a/b.wav` becomes
-            `a/b_c0.npy`, and its second channel `a/b_c1.npy`. Clips may then be added later.
+            `a/b_c0.npy`, and its second channel `a/b_c1.npy`. Files may then be added later.
         per_channel: Encode channels apart; by default they are mixed down.
         batch_size: See `AudioCodec.encode`. Batches hold chunks of different clips.
         chunk_seconds: Cut clips into chunks, see `AudioCodec.encode`; `None` does not, and long
