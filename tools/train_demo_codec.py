@@ -9,10 +9,10 @@ it spread what it knows evenly over all latent dimensions. Then k-means fits res
 to its latents, and encoder and decoder learn to live with them; codebooks that moved along, or an
 encoder that was not held near them, ran away from each other. Last, the decoder alone gets used to
 DAC's own quantizer in half precision, as the codec will ship, and to clear envelopes above all.
-`--minutes` is a number of steps in disguise, so that the result depends on the seed alone; `--start`
-goes on from an earlier codec. (The weights that ship were made so, in several sittings: a codec of
-6,100 steps, a third of them without `EnvelopeLoss` and on crops as they are, the others with less of
-it, and from its weights 6,300, 500 and 1,000 steps of the three stages.)
+`--minutes` is a number of steps in disguise, so that the result depends on the seed alone;
+`--start` goes on from an earlier codec. (The weights that ship were made so, in several sittings: a
+codec of 6,100 steps, a third of them without `EnvelopeLoss` and on crops as they are, the others
+with less of it, and from its weights 6,300, 500 and 1,000 steps of the three stages.)
 """
 
 from __future__ import annotations
