@@ -22,7 +22,8 @@ def blocks(page: Path, language: str) -> list[str]:
 @pytest.mark.usefixtures("hub")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_blocks_run_in_order(page: Path, tmp_path: Path) -> None:
-    shutil.copy(demo_clip(), tmp_path / "speech.flac")
+    for name in ("speech.flac", "held-out.flac"):
+        shutil.copy(demo_clip(), tmp_path / name)
     namespace: dict[str, object] = {"__name__": "__main__"}
     for code in blocks(page, "python"):
         exec(compile(code, str(page), "exec"), namespace)

@@ -283,7 +283,8 @@ def _no_single_codec(
     if not alphabets:
         return (
             f"A {type(tokenizer).__name__} knows no codes: pass a CodecBPETokenizer, which "
-            "train_tokenizer makes, or what extend_tokenizer makes of a language model's tokenizer."
+            "train_tokenizer makes, or what extend_tokenizer makes of a language model's "
+            "tokenizer. (One of codec-bpe's is told its codebooks once: docs/from-codec-bpe.md.)"
         )
     known = "; ".join(
         f"{at}: codebooks of {list(alphabet.codebook_sizes)} codes"

@@ -94,6 +94,8 @@ def _files_of_preset(source: str) -> tuple[str, Any]:
             f"{source} is no file, and no preset says which checkpoint is meant. {hint}"
             f"{', or its checkpoint' if same else ''} with --file."
         )
+    if preset.unsupported:
+        raise CodecError(f"{preset.name} cannot be converted. {preset.unsupported}")
     if not preset.files:
         raise CodecError(f"{preset.name} needs no converting: Transformers loads {preset.hub_id}.")
     return preset.hub_id, preset.files

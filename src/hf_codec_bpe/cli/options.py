@@ -99,7 +99,10 @@ def open_vocabulary(tokenizer: str) -> CodecVocabulary:
     try:
         loaded = AutoTokenizer.from_pretrained(demo_repo() if tokenizer == "demo" else tokenizer)
     except (OSError, ValueError, KeyError) as error:
-        raise TokenizerError(f"{tokenizer} could not be loaded: {first_line(error)}") from error
+        raise TokenizerError(
+            f"{tokenizer} could not be loaded ({first_line(error).rstrip(': ')}): name a folder "
+            "that train, extend or save_pretrained wrote, or a Hub repository."
+        ) from error
     return CodecVocabulary.of(loaded)
 
 

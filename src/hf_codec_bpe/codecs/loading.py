@@ -152,6 +152,12 @@ def _load_feature_extractor(place: str, where: dict[str, Any]) -> Any:
 
 
 def _not_found(name: str, error: Exception) -> str:
+    preset = find_preset(name)
+    if preset is not None:
+        return (
+            f"The codec {preset.name} ({preset.hub_id}) could not be fetched: check the network, "
+            f"HF_HUB_OFFLINE and your access to it, or pass a local folder. ({first_line(error)})"
+        )
     similar = similar_presets(name)
     hint = f" Did you mean the preset {' or '.join(similar)}?" if similar else ""
     return (

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..code_shards import encoding_errors
-from ..errors import CodesError, MissingDependencyError
+from ..errors import CodesError, MissingDependencyError, first_line
 from .audio_files import EXTENSIONS
 from .encode_dataset import EncodingSummary, check_shard_size
 from .encoding_progress import Progress
@@ -227,8 +227,15 @@ def _outcomes(
 def _connect(address: str | None) -> None:
     import ray
 
-    if address is not None or not ray.is_initialized():
+    if address is None and ray.is_initialized():
+        return
+    try:
         ray.init(address)
+    except (ConnectionError, ValueError) as error:
+        raise CodesError(
+            f"There is no Ray cluster at {address!r} ({first_line(error)}): start one with `ray "
+            "start --head`, or pass 'local' for this machine alone."
+        ) from error
 
 
 @contextmanager
