@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -81,6 +82,8 @@ def options(
 def main() -> None:
     """Runs the command line; an error is one sentence and a next step, with exit code 1."""
     arguments = [each for each in sys.argv[1:] if each != _DEBUG]
+    if _DEBUG not in sys.argv:
+        os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # no line for every attempt to connect
     try:
         app(arguments, prog_name="hf-codec-bpe")
     except KeyboardInterrupt:
