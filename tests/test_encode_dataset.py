@@ -464,10 +464,11 @@ def test_links_are_followed_and_nothing_is_left_out_silently(corpus: Path, tmp_p
     clips_of(corpus)[0].rename(tmp_path / "more" / "linked.wav")
     (corpus / "link").symlink_to(tmp_path / "more")
     (corpus / "a" / "around").symlink_to(corpus)
+    (corpus / "circle.wav").symlink_to("circle.wav")
     (corpus / "dangling.wav").symlink_to("nowhere.wav")
     summary = encode(corpus, "out")
     assert summary.num_encoded == 11
-    assert [error["id"] for error in summary.errors] == ["dangling.wav"]
+    assert [error["id"] for error in summary.errors] == ["circle.wav", "dangling.wav"]
 
 
 def test_a_folder_that_cannot_be_read_is_an_error(

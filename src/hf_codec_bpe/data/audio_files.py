@@ -83,7 +83,10 @@ def _files_below(folder: Path, around: frozenset[tuple[int, int]] = frozenset())
     if here in around:  # a link back to a folder that it is in
         return
     for entry in entries:
-        if entry.is_dir():
-            yield from _files_below(Path(entry), around | {here})
-        elif entry.is_file() or entry.is_symlink():
-            yield Path(entry)
+        path = Path(entry)
+        # An entry knows what it is without asking the disk, but fails at links in circles.
+        known = path if entry.is_symlink() else entry
+        if known.is_dir():
+            yield from _files_below(path, around | {here})
+        elif known.is_file() or known.is_symlink():
+            yield path

@@ -36,9 +36,10 @@ def note_origins(
     """
     path = origins_path(folder, shard_index)
     own = _read(path) if path.exists() else {}
-    known = dict(own)
-    for file in path.parent.glob("train-*.json"):
+    known: dict[str, str] = {}
+    for file in sorted(path.parent.glob("train-*.json")):
         known |= _read(file)
+    known |= own  # what others noted before an overwriting may be out of date
     new = {source.id: _origin(source) for source in sources}
     for id_, origin in new.items():
         if not overwrite and known.get(id_, origin) != origin:

@@ -20,7 +20,7 @@ from ..errors import TrainingError
 from ..tokenization_codec_bpe import CodecBPETokenizer
 from .backends import Recipe, trained
 
-__all__ = ["train_tokenizer"]
+__all__ = ["check_vocab_size", "train_tokenizer"]
 
 
 def train_tokenizer(
