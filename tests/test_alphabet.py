@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -11,7 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hf_codec_bpe import CodebookAlphabet
+from hf_codec_bpe import alphabet as alphabet_module
 from hf_codec_bpe.errors import AlphabetError, CodecBPEError, CodesError
+
+
+@pytest.fixture(autouse=True, scope="module", params=[False, True], ids=["numpy", "numba"])
+def numba_is_loaded(request: pytest.FixtureRequest) -> Iterator[None]:
+    """All of this with arrays' own functions, and with compiled loops."""
+    with patch.object(alphabet_module, "is_loaded", lambda: request.param):
+        yield
+
 
 SIZES = st.lists(st.integers(1, 40), min_size=1, max_size=6)
 
@@ -100,6 +111,17 @@ def test_torch_tensors(dtype: torch.dtype) -> None:
     assert alphabet.to_text(codes.t().contiguous().t()) == alphabet.to_text(codes)
 
 
+def test_arrays_that_cannot_be_written_or_have_gaps() -> None:
+    alphabet = CodebookAlphabet([4, 4])
+    codes = np.array([[0, 9, 3, 9], [2, 9, 1, 9]])[:, ::2]
+    assert alphabet.to_text(codes) == alphabet.to_text([[0, 3], [2, 1]])
+    codes = codes.copy()
+    codes.flags.writeable = False
+    assert alphabet.to_text(codes) == alphabet.to_text([[0, 3], [2, 1]])
+    assert alphabet.to_positions(codes).tolist() == [0, 6, 3, 5]
+    assert alphabet.to_positions(codes.astype(">i8")).tolist() == [0, 6, 3, 5]
+
+
 def test_empty_input() -> None:
     alphabet = CodebookAlphabet([4, 4, 4])
     assert alphabet.to_codes("").shape == (3, 0)
@@ -113,6 +135,8 @@ def test_empty_input() -> None:
     [
         ([[0, 4], [0, 0]], "Code 4 at codebook 0, frame 1 is outside its codebook of 4"),
         ([[0, 0], [0, -1]], "Code -1 at codebook 1, frame 1"),
+        (np.array([[0, 0], [2**32, 0]]), "Code 4294967296 at codebook 1, frame 0"),
+        (np.array([[0, 0], [0, -(2**32)]]), "Code -4294967296 at codebook 1, frame 1"),
         (np.array([[0], [2**63]], dtype=np.uint64), "Code 9223372036854775808 at codebook 1"),
     ],
 )

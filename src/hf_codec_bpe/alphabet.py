@@ -13,16 +13,17 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from itertools import accumulate
 from numbers import Integral
-from typing import Any, Literal, NamedTuple, TypeAlias, overload
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from . import code_points
 from .errors import AlphabetError, CodesError
+from .jit import has_numba, is_loaded
 from .mending import in_turn
 
 __all__ = ["CodebookAlphabet", "Errors", "Mended"]
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 Errors: TypeAlias = Literal["strict", "drop", "drop_frames"]
 IntArray: TypeAlias = npt.NDArray[np.integer[Any]]
 Positions: TypeAlias = npt.NDArray[np.int64] | npt.NDArray[np.int32]
+Start = TypeVar("Start", np.int64, np.uint32)
 
 
 class Mended(NamedTuple):
@@ -89,6 +91,7 @@ class CodebookAlphabet:
                 f"{self.num_codebooks} codebooks of {self.size} codes in all do not fit into "
                 f"Unicode's {code_points.END} characters: use fewer codebooks."
             )
+        self._sizes = np.array(self.codebook_sizes, dtype=np.int64)
         self._starts = np.array([0, *accumulate(self.codebook_sizes)], dtype=np.int64)
         if unicode_offset is None:
             unicode_offset = code_points.default_offset(self.size)
@@ -159,13 +162,13 @@ class CodebookAlphabet:
                 f"pass integers of shape [num_codebooks={self.num_codebooks}, num_frames]."
             )
         # Unsigned: what is negative wraps to large numbers, so one bound is enough.
-        if array.size and _unsigned(array).max() >= self._smallest_size:
+        if array.size and array.view(_unsigned(array.dtype)).max() >= self._smallest_size:
             self._check_codes(array)
         return array
 
     def _check_codes(self, array: IntArray) -> None:
         """Looks closer at codes that some codebook may not have."""
-        sizes = np.array(self.codebook_sizes)[:, None]
+        sizes = self._sizes[:, None]
         if array.min() < 0 or (array >= sizes).any():
             codebook, frame = (int(i) for i in np.argwhere((array < 0) | (array >= sizes))[0])
             raise AlphabetError(
@@ -187,7 +190,7 @@ class CodebookAlphabet:
             >>> CodebookAlphabet([1024, 1024]).to_positions([[0, 1], [2, 3]]).tolist()
             [0, 1026, 1, 1027]
         """
-        return _by_frames(self.checked(codes), self._starts[:-1], np.int64)
+        return self._by_frames(codes, self._starts[:-1])
 
     def to_text(self, codes: Any) -> str:
         """Writes codes `[K, T]` as a string of T x K characters, frame by frame.
@@ -201,7 +204,7 @@ class CodebookAlphabet:
         """
         if self._first_points is None:
             return self.text_of(self.to_positions(codes))
-        return code_points.to_text(_by_frames(self.checked(codes), self._first_points, np.uint32))
+        return code_points.to_text(self._by_frames(codes, self._first_points))
 
     @overload
     def to_codes(
@@ -310,9 +313,9 @@ class CodebookAlphabet:
         if len(positions) % self.num_codebooks:
             return None
         codes = self._frames(positions)
-        sizes = np.array(self.codebook_sizes, dtype=np.uint64)[:, None]
         # Unsigned: what belongs to an earlier codebook wraps to large numbers.
-        return None if (codes.view(np.uint64) >= sizes).any() else codes
+        is_outside = codes.view(np.uint64) >= self._sizes.view(np.uint64)[:, None]
+        return None if is_outside.any() else codes
 
     def text_of(self, positions: Positions) -> str:
         """Writes positions as characters."""
@@ -337,11 +340,40 @@ class CodebookAlphabet:
         return self._codebooks_of(self._positions(text))
 
     @cached_property
-    def _first_points(self) -> npt.NDArray[np.int64] | None:
+    def _first_points(self) -> npt.NDArray[np.uint32] | None:
         """The first code point of each codebook; `None` where one has a gap, such as surrogates."""
-        points = self._code_points.astype(np.int64)
-        firsts, lasts = points[self._starts[:-1]], points[self._starts[1:] - 1]
+        firsts, lasts = (
+            self._code_points[self._starts[:-1]],
+            self._code_points[self._starts[1:] - 1],
+        )
         return firsts if np.array_equal(lasts - firsts + 1, self.codebook_sizes) else None
+
+    def _by_frames(self, codes: Any, starts: npt.NDArray[Start]) -> npt.NDArray[Start]:
+        """Checks codes `[K, T]`, and adds the start `[K]` of each one's codebook, as `[T * K]`."""
+        if self._is_for_numba(codes):
+            from .code_loops import by_frames, get_ready
+
+            get_ready()
+            are_inside, found = by_frames(codes, starts, self._sizes)
+            if are_inside:
+                return found
+        array = self.checked(codes)
+        found = np.empty(array.shape[::-1], dtype=starts.dtype)
+        # Read along the codes and written across: several times faster than the other way round.
+        np.add(array, starts[:, None], out=found.T, dtype=starts.dtype, casting="unsafe")
+        return found.reshape(-1)
+
+    def _is_for_numba(self, codes: Any) -> bool:
+        """Whether codes are of the kind that a loop is compiled for, and it is at hand."""
+        return (
+            isinstance(codes, np.ndarray)
+            and codes.dtype == np.int64
+            and codes.flags.carray
+            and codes.ndim == 2
+            and len(codes) == self.num_codebooks
+            and is_loaded()
+            and has_numba()
+        )
 
     def _strict(self, text: str) -> npt.NDArray[np.int64]:
         positions = self._positions(text)
@@ -410,19 +442,10 @@ def _as_integers(codes: Any) -> IntArray:
     return array
 
 
-def _unsigned(array: IntArray) -> npt.NDArray[np.unsignedinteger[Any]]:
-    """The same bits taken for unsigned integers."""
-    return array.view(array.dtype.str.replace("i", "u"))
-
-
-def _by_frames(
-    codes: IntArray, starts: npt.NDArray[np.int64], dtype: type[np.unsignedinteger[Any] | np.int64]
-) -> npt.NDArray[Any]:
-    """Codes `[K, T]`, each plus the start of its codebook, as `[T * K]`."""
-    found = np.empty((codes.shape[1], len(codes)), dtype=dtype)
-    # Read along the codes and written across: several times faster than the other way round.
-    np.add(codes.astype(dtype, copy=False), starts.astype(dtype)[:, None], out=found.T)
-    return found.reshape(-1)
+@cache
+def _unsigned(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The type that takes the same bits for unsigned integers."""
+    return np.dtype(dtype.str.replace("i", "u"))
 
 
 def _out_of_place(

@@ -1,4 +1,4 @@
-"""BPE on integers, compiled: the loops of `IntegerBPE` and of `TokenCodes`.
+"""BPE on integers, compiled: the loops of `IntegerBPE`.
 
 A *pair* of tokens is one integer, `left << 32 | right`.
 """
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from .jit import Int, Records, compiled, patience
 
-__all__ = ["add_merges", "add_neighbours", "decode", "empty_table", "encode", "get_ready"]
+__all__ = ["add_merges", "add_neighbours", "empty_table", "encode", "get_ready"]
 
 Array = npt.NDArray[Any]
 
@@ -40,8 +40,6 @@ def get_ready() -> None:
         add_merges(table, ids, ids)
         add_neighbours(table, ids)
         encode(table, ids.astype(np.int32))
-        counts, zeros = np.ones(1, dtype=np.int32), np.zeros(1, dtype=np.int32)
-        decode(counts, zeros, zeros, zeros, 1, ids)
 
 
 @compiled
@@ -176,39 +174,3 @@ def _pop(heap: Array, size: Int) -> Int:
         at = child
     heap[at] = item
     return size
-
-
-@compiled
-def decode(
-    num_codes: Array, first: Array, codes: Array, turns: Array, num_codebooks: Int, ids: Array
-) -> tuple[bool, Array]:
-    """Codes `[K, T]` of tokens, and whether they are whole frames, every code in its turn.
-
-    Args:
-        num_codes: How many codes each token stands for.
-        first: Where they are in `codes`.
-        codes: The codes of all tokens.
-        turns: The codebook of each token's first code; -1 if it has none, or others do not follow.
-        num_codebooks: K.
-        ids: Tokens.
-    """
-    total = np.int64(0)
-    in_turn = True
-    for token in ids:
-        if 0 <= token < len(num_codes):
-            in_turn = in_turn and turns[token] == total % num_codebooks
-            total += num_codes[token]
-        else:
-            in_turn = False
-    in_turn = in_turn and total % num_codebooks == 0
-    found = np.empty((num_codebooks, total // num_codebooks), dtype=np.int64)
-    if in_turn:
-        codebook = frame = 0
-        for token in ids:
-            for at in range(first[token], first[token] + num_codes[token]):
-                found[codebook, frame] = codes[at]
-                codebook += 1
-                if codebook == num_codebooks:
-                    codebook = 0
-                    frame += 1
-    return in_turn, found

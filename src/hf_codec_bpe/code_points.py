@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from typing import TypeAlias
 
 import numpy as np
@@ -78,4 +79,4 @@ def from_text(text: str) -> CodePoints:
 
 def to_text(code_points: CodePoints) -> str:
     """Code points as a string."""
-    return str(np.ascontiguousarray(code_points, dtype="<u4").data, "utf-32-le")
+    return codecs.utf_32_le_decode(code_points.astype("<u4", copy=False).data)[0]

@@ -6,13 +6,14 @@ Axis letters: V = all tokens of a tokenizer, L = tokens of a sequence, N = codes
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .alphabet import CodebookAlphabet
-from .jit import has_numba, is_loaded
+from .jit import Records, has_numba, is_loaded
 
 __all__ = ["TokenCodes"]
 
@@ -61,6 +62,16 @@ class TokenCodes:
         self._turns = np.full(num_tokens, -1, dtype=np.int32)
         self._turns[ids] = _turns(codebooks, first, lengths, alphabet.num_codebooks)
 
+    @cached_property
+    def _tokens(self) -> Records:
+        """What the compiled loop reads of a token, side by side in memory."""
+        from .code_loops import TOKEN
+
+        tokens = np.empty(len(self.num_codes), dtype=TOKEN)
+        tokens["first"], tokens["count"], tokens["turn"] = self._first, self.num_codes, self._turns
+        tokens["next_turn"] = (self._turns + self.num_codes) % self._alphabet.num_codebooks
+        return tokens
+
     def positions_of(self, ids: Ids) -> npt.NDArray[np.int32]:
         """Positions `[N]` in the alphabet of tokens `[L]`, each of which stands for some code."""
         if len(ids) == 0:
@@ -90,17 +101,13 @@ class TokenCodes:
 
     def _decoded(self, ids: Ids) -> npt.NDArray[np.int64] | None:
         """The same by a compiled loop."""
-        from .bpe_loops import decode, get_ready
+        from .code_loops import decode, get_ready
 
         get_ready()
-        in_turn, codes = decode(
-            self.num_codes,
-            self._first,
-            self._codes,
-            self._turns,
-            self._alphabet.num_codebooks,
-            ids.astype(np.int64),
-        )
+        num_codebooks = self._alphabet.num_codebooks
+        if ids.dtype != np.int64 or not ids.flags.carray:  # the kind that it is compiled for
+            ids = ids.astype(np.int64)
+        in_turn, codes = decode(self._tokens, self._codes, num_codebooks, ids)
         return codes if in_turn else None
 
 
