@@ -1,11 +1,16 @@
-"""Seconds of audio that one device encodes in a second, and what 100,000 hours take at that.
+"""Hours of audio that one device encodes in an hour, and what that is spent on.
 
-    python benchmarks/encode_throughput.py [--codec encodec --codec mimi] [--device cuda] [--runs 3]
+    python benchmarks/encode_throughput.py [--codec encodec --codec mimi] [--device cuda]
+        [--way float32 --way bfloat16 --way compiled] [--source FOLDER] [--runs 3]
 
 EnCodec and Mimi have random weights at full size: computing costs what it costs with real ones. Any
-other `--codec` is a folder or a preset, whose weights are loaded. The corpus is noise in FLAC files
-of 30 seconds at the codec's rate; reading it and writing shards count. On a CPU it is one thread,
-and seconds are those of the processor, which other work on the machine lengthens less.
+other `--codec` is a folder or a preset, whose weights are loaded. By default the corpus is noise in
+FLAC files of 30 seconds at the codec's rate; reading it and writing shards count. On a CPU it is
+one thread, and seconds are those of the processor, which other work on the machine lengthens less.
+
+Each way gives the hours, the model's share of the time, and the share of codes that differ from
+float32's: only trained weights and real audio tell anything about that. The way `nothing` has no
+model: what reading and writing allow at most.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ import json
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,41 +28,117 @@ import typer
 
 CLIP_SECONDS = 30
 HOURS = 100_000
+ON_CPU, ON_GPU = ["float32", "nothing"], ["float32", "bfloat16", "compiled", "nothing"]
+
+Codes = list[np.ndarray]
 
 
 def main(
     names: Annotated[list[str] | None, typer.Option("--codec")] = None,
     device: str = "cpu",
-    files: int = 6,
+    ways: Annotated[list[str] | None, typer.Option("--way")] = None,
+    source: Annotated[Path | None, typer.Option(help="Audio; by default noise.")] = None,
+    files: Annotated[int | None, typer.Option(help="Of noise; by default 6, on a GPU 256.")] = None,
     runs: int = 3,
 ) -> None:
-    """Print the median of some runs for each codec."""
+    """Print a line for each codec and way."""
+    ways = ways or (ON_CPU if device == "cpu" else ON_GPU)
+    files = files or (6 if device == "cpu" else 256)
     for name in names or ["encodec", "mimi"]:
-        speed = statistics.median(speeds(name, device, files, runs))
-        row = {"codec": name, "device": device, "audio_seconds_per_second": round(speed, 1)}
-        typer.echo(json.dumps({**row, "device_hours": round(HOURS / speed)}))
+        for row in compared(name, device, ways, source, files, runs):
+            typer.echo(json.dumps({"codec": name, "device": device, **row}))
 
 
-def speeds(name: str, device: str, files: int, runs: int) -> list[float]:
-    """What each run gives, after one that warms up."""
+def compared(
+    name: str, device: str, ways: list[str], source: Path | None, files: int, runs: int
+) -> list[dict[str, Any]]:
+    """A row for each way."""
     import torch
 
-    from hf_codec_bpe import encode_dataset
-
     torch.set_num_threads(1)
-    clock = time.process_time if device == "cpu" else time.perf_counter
-    codec = _codec(name).to(device)
-    found = []
+    rows: list[dict[str, Any]] = []
+    expected: Codes | None = None
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "in")
-        _write(source, files, codec.sampling_rate)
-        for _ in range(runs + 1):
+        for way in ways:
+            codec = _codec(name).to(device)
+            if source is None:
+                source = Path(folder, "in")
+                _write(source, files, codec.sampling_rate)
+            _prepare(codec, way)
+            row, codes = _measured(codec, source, Path(folder, way), runs)
+            expected = codes if way == "float32" else expected
+            if expected is not None and way not in ("float32", "nothing"):
+                row["share_of_codes_changed"] = _share_changed(expected, codes)
+                first = ([clip[:1] for clip in clips] for clips in (expected, codes))
+                row["share_in_the_first_codebook"] = _share_changed(*first)
+            rows.append({"way": way, **row})
+    return rows
+
+
+def _prepare(codec: Any, way: str) -> None:
+    import torch
+
+    if way == "bfloat16":
+        codec.model.to(torch.bfloat16)
+    elif way == "compiled":
+        codec.compile()
+    elif way == "nothing":
+        codec._encode_batch = lambda values: torch.zeros(
+            len(values), codec.num_codebooks, codec.num_frames(values.shape[-1]), dtype=torch.int64
+        )
+
+
+def _measured(codec: Any, source: Path, out: Path, runs: int) -> tuple[dict[str, Any], Codes]:
+    """The median of some runs after one that warms up, and the codes."""
+    from hf_codec_bpe import CodeShards, encode_dataset
+
+    clock = time.process_time if codec.device.type == "cpu" else time.perf_counter
+    in_model = _Stopwatch(codec, clock)
+    speeds, shares = [], []
+    for _ in range(runs + 1):
+        in_model.seconds, start = 0.0, clock()
+        summary = encode_dataset(source, out, codec, overwrite=True, show_progress=False)
+        seconds = clock() - start
+        speeds.append(summary.seconds / seconds)
+        shares.append(in_model.seconds / seconds)
+    speed = statistics.median(speeds[1:])
+    row = {
+        "hours_per_hour": round(speed, 1),
+        "share_of_time_in_the_model": round(statistics.median(shares[1:]), 3),
+        f"device_hours_for_{HOURS}_hours": round(HOURS / speed),
+    }
+    return row, list(CodeShards(out))
+
+
+class _Stopwatch:
+    """Counts the seconds that a codec's model takes."""
+
+    def __init__(self, codec: Any, clock: Callable[[], float]) -> None:
+        self.seconds = 0.0
+        encode_batch = codec._encode_batch
+
+        def timed(values: Any) -> Any:
+            _finish(codec)
             start = clock()
-            summary = encode_dataset(
-                source, Path(folder, "out"), codec, overwrite=True, show_progress=False
-            )
-            found.append(summary.seconds / (clock() - start))
-    return found[1:]
+            codes = encode_batch(values)
+            _finish(codec)
+            self.seconds += clock() - start
+            return codes
+
+        codec._encode_batch = timed
+
+
+def _finish(codec: Any) -> None:
+    """Waits for what a GPU was given."""
+    import torch
+
+    if codec.device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def _share_changed(expected: Codes, codes: Codes) -> float:
+    changed = sum(int((a != b).sum()) for a, b in zip(expected, codes, strict=True))
+    return round(changed / sum(clip.size for clip in expected), 6)
 
 
 def _codec(name: str) -> Any:

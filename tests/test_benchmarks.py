@@ -68,3 +68,16 @@ def test_a_corpus_is_stretched_without_copies() -> None:
     assert [each.shape for each in found] == [(4, 100)] * 3
     assert not np.array_equal(found[1], clip)
     assert not np.array_equal(found[1], found[2])
+
+
+def test_throughput_tells_what_a_precision_changes(tmp_path: Path) -> None:
+    import encode_throughput
+    import soundfile
+
+    soundfile.write(tmp_path / "one.wav", tiny.speech_like(24_000, 0), 16_000)
+    ways = ["float32", "bfloat16", "nothing"]
+    rows = encode_throughput.compared("demo", "cpu", ways, tmp_path, files=1, runs=1)
+    assert [row["way"] for row in rows] == ways
+    assert 0 < rows[1]["share_of_codes_changed"] < 1
+    assert all(0 <= row["share_of_time_in_the_model"] <= 1 for row in rows)
+    assert all(row["hours_per_hour"] > 0 for row in rows)

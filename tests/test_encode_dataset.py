@@ -28,6 +28,7 @@ from hf_codec_bpe.audio import load_audio, load_channels, save_audio
 from hf_codec_bpe.code_shards import encoding_errors, open_codes
 from hf_codec_bpe.codecs import EncodecCodec, MimiCodec
 from hf_codec_bpe.data import sources
+from hf_codec_bpe.data.source_encoding import EncodingOptions
 from hf_codec_bpe.errors import (
     AudioError,
     AudioNotFoundError,
@@ -367,6 +368,26 @@ def test_ctrl_c_stops_the_thread_too(corpus: Path, monkeypatch: pytest.MonkeyPat
     assert files_of(Path("out")) == files_of(Path("whole"))
 
 
+def test_threads_that_read_change_nothing(corpus: Path) -> None:
+    (corpus / "a/broken.wav").write_text("not audio")
+    codec = BatchingCodec(tiny.encodec(), num_codebooks=4)
+    options: dict[str, Any] = {"chunk_seconds": 0.3, "shard_size": 5, "batch_size": 3}
+    for num_workers in (1, 4):
+        encode(corpus, f"by{num_workers}", codec, num_workers=num_workers, **options)
+    assert files_of(Path("by1")) == files_of(Path("by4"))
+    half = len(codec.batches) // 2
+    assert codec.batches[:half] == codec.batches[half:]
+
+
+def test_a_gpu_has_more_threads_that_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert EncodingOptions().num_threads("cpu") == 1
+    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    assert EncodingOptions().num_threads("cuda") == 8
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert EncodingOptions().num_threads("mps") == 2
+    assert EncodingOptions(num_workers=3).num_threads("cuda") == 3
+
+
 # Several runs.
 
 
@@ -509,6 +530,7 @@ def test_overwriting(corpus: Path) -> None:
         {"shard_index": 1},
         {"num_shards": 2, "shard_index": 2},
         {"batch_size": 0},
+        {"num_workers": 0},
         {"chunk_seconds": 1e-9},
         {"chunk_seconds": None, "context_seconds": 1.0},
     ],

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from hf_codec_bpe import AudioCodec, load_codec, register_codec
+from hf_codec_bpe import AudioCodec, demo_repo, load_codec, register_codec
 from hf_codec_bpe.codecs import DacCodec, EncodecCodec, dependencies, families, registry
 from hf_codec_bpe.codecs.registry import codec_class
 from hf_codec_bpe.errors import CodecError, CodecNotFoundError, MissingDependencyError
@@ -29,6 +29,17 @@ def test_missing_codec() -> None:
         with pytest.raises(CodecNotFoundError, match="There is no codec") as caught:
             load_codec(name)
         assert isinstance(caught.value, FileNotFoundError)
+
+
+def test_the_codec_that_comes_with_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundled = load_codec(demo_repo() / "codec")
+    assert load_codec("demo").fingerprint == bundled.fingerprint
+    assert load_codec("demo", num_codebooks=2).num_codebooks == 2
+    monkeypatch.chdir(tmp_path)
+    DacCodec(tiny.dac()).save_pretrained("demo")  # a folder comes first, as with presets
+    assert load_codec("demo").fingerprint != bundled.fingerprint
 
 
 def test_a_mistyped_preset_gets_a_hint() -> None:

@@ -85,6 +85,12 @@ def encode(
     shard_index: Annotated[
         int, typer.Option(help="Which of them this is, from 0.", min=0, metavar="N")
     ] = 0,
+    num_workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Threads that read audio; by default 1, and on a GPU 8.", min=1, metavar="N"
+        ),
+    ] = None,
     ray: Annotated[
         str | None,
         typer.Option(
@@ -135,6 +141,7 @@ def encode(
         "overwrite": overwrite,
         "extensions": extension or EXTENSIONS,
         "audio_filter": audio_filter,
+        "num_workers": num_workers,
     }
     if ray:
         from ..data.ray import encode_dataset as encode_on_ray

@@ -13,10 +13,12 @@ from huggingface_hub.errors import HFValidationError, RevisionResolutionError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedConfig
 
+from ..demo import demo_repo
 from ..errors import CodecBPEError, CodecError, CodecNotFoundError, first_line
 from ..presets import Preset, find_preset, similar_presets
 from ..untrusted import check_weights_index
 from .base import AudioCodec
+from .pin import CODEC_FOLDER
 from .registry import codec_class
 
 __all__ = ["load_codec"]
@@ -40,7 +42,8 @@ def load_codec(
 
     Args:
         name_or_path: A preset's name in any case (`"mimi"`; `hf-codec-bpe presets` lists them), a
-            Hub id (`"kyutai/mimi"`), or a folder that `save_pretrained` wrote.
+            Hub id (`"kyutai/mimi"`), a folder that `save_pretrained` wrote, or `"demo"`, the small
+            codec that comes with this package.
         revision: A branch, tag or commit hash on the Hub.
         num_codebooks: How many codebooks to use, from the first one on. By default all.
         bandwidth: Or the bandwidth that they must have, in kbps (3) or bps (3000).
@@ -64,6 +67,8 @@ def load_codec(
     """
     choice = {"num_codebooks": num_codebooks, "bandwidth": bandwidth, **settings}
     name = os.fspath(name_or_path)
+    if name == "demo" and not os.path.isdir(name):
+        name = str(demo_repo() / CODEC_FOLDER)
     preset = None if os.path.isdir(name) else find_preset(name)
     if preset and preset.unsupported:
         raise CodecError(f"{name} cannot be loaded. {preset.unsupported}")

@@ -1,9 +1,11 @@
-"""A thread that works ahead, as far as it may."""
+"""Threads that work ahead, as far as they may."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from threading import Condition, Thread
 from typing import Generic, TypeVar
 
@@ -11,25 +13,54 @@ __all__ = ["prefetched"]
 
 T = TypeVar("T")
 
+STREAMS_AHEAD = 16
+"""How many streams at least may be begun or wait for a thread."""
+
 
 def prefetched(
-    items: Generator[T, None, None], weight: Callable[[T], float], limit: float
+    items: Generator[T | Generator[T, None, None], None, None],
+    *,
+    num_threads: int,
+    weight: Callable[[T], float],
+    limit: float,
 ) -> Generator[T, None, None]:
-    """Goes through `items` in a thread of its own, ahead of who takes them.
+    """Goes through `items`, and through the streams among them, ahead of who takes what they give.
+
+    All comes out in order, whatever is done first. An error comes out where it would have.
 
     Args:
-        items: Runs in the thread, and is closed there; an error comes out where it would have.
-        weight: How much an item counts while it waits.
-        limit: How much may wait. A heavier item waits alone.
+        items: Runs in a thread of its own, and is closed there.
+        num_threads: How many threads go through the streams, one each; likewise.
+        weight: How much an item of a stream counts while it waits.
+        limit: How much may wait. Of each stream one item may in any case.
     """
-    buffer: _Buffer[T] = _Buffer(weight, limit)
-    thread = Thread(target=_fill, args=(buffer, items), name="prefetching", daemon=True)
-    thread.start()
+    room, order = _Room(limit), _Room(max(STREAMS_AHEAD, 2 * num_threads))
+    queue: _Buffer[T | _Buffer[T]] = _Buffer(order, lambda _: 1)
+    pool = ThreadPoolExecutor(num_threads, thread_name_prefix="prefetching")
+
+    def begun() -> Generator[T | _Buffer[T], None, None]:
+        with closing(items):
+            for item in items:
+                if isinstance(item, Generator):
+                    buffer = _Buffer(room, weight)
+                    pool.submit(_fill, buffer, item)
+                    yield buffer
+                else:
+                    yield item
+
+    feeder = Thread(target=_fill, args=(queue, begun()), name="prefetching", daemon=True)
+    feeder.start()
     try:
-        yield from buffer
+        for item in queue:
+            if isinstance(item, _Buffer):
+                yield from item
+            else:
+                yield item
     finally:
-        buffer.close()
-        thread.join()
+        order.close()
+        room.close()
+        feeder.join()
+        pool.shutdown()
 
 
 def _fill(buffer: _Buffer[T], items: Generator[T, None, None]) -> None:
@@ -44,51 +75,59 @@ def _fill(buffer: _Buffer[T], items: Generator[T, None, None]) -> None:
         buffer.end(None)
 
 
+class _Room:
+    """How much may wait in some buffers together."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self.taken = 0.0
+        self.is_closed = False
+        self.changed = Condition()
+
+    def close(self) -> None:
+        """Nobody takes any more."""
+        with self.changed:
+            self.is_closed = True
+            self.changed.notify_all()
+
+
 class _Buffer(Generic[T]):
     """What waits to be taken, between one thread that puts and one that takes."""
 
-    def __init__(self, weight: Callable[[T], float], limit: float) -> None:
+    def __init__(self, room: _Room, weight: Callable[[T], float]) -> None:
+        self._room = room
         self._weight = weight
-        self._limit = limit
         self._items: deque[T] = deque()
-        self._total = 0.0
         self._is_over = False
-        self._is_closed = False
         self._error: BaseException | None = None
-        self._changed = Condition()
 
     def put(self, item: T) -> bool:
-        """Waits for room; `False` if nobody takes any more."""
-        weight = self._weight(item)
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._is_closed or not self._items or self._total + weight <= self._limit
+        """Waits for room, unless nothing waits here; `False` if nobody takes any more."""
+        room, weight = self._room, self._weight(item)
+        with room.changed:
+            room.changed.wait_for(
+                lambda: room.is_closed or not self._items or room.taken + weight <= room.limit
             )
             self._items.append(item)
-            self._total += weight
-            self._changed.notify_all()
-            return not self._is_closed
+            room.taken += weight
+            room.changed.notify_all()
+            return not room.is_closed
 
     def end(self, error: BaseException | None) -> None:
-        with self._changed:
+        with self._room.changed:
             self._is_over, self._error = True, error
-            self._changed.notify_all()
-
-    def close(self) -> None:
-        with self._changed:
-            self._is_closed = True
-            self._items.clear()
-            self._changed.notify_all()
+            self._room.changed.notify_all()
 
     def __iter__(self) -> Iterator[T]:
+        room = self._room
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._items or self._is_over)
+            with room.changed:
+                room.changed.wait_for(lambda: self._items or self._is_over)
                 if not self._items:
                     if self._error is not None:
                         raise self._error
                     return
                 item = self._items.popleft()
-                self._total -= self._weight(item)
-                self._changed.notify_all()
+                room.taken -= self._weight(item)
+                room.changed.notify_all()
             yield item

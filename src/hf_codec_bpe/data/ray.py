@@ -49,6 +49,7 @@ def encode_dataset(
     audio_column: str = "audio",
     id_column: str | None = None,
     sampling_rate: int | None = None,
+    num_workers: int | None = None,
     show_progress: bool = True,
 ) -> EncodingSummary:
     """Encodes a corpus on a cluster: `hf_codec_bpe.encode_dataset` over Ray Data.
@@ -83,6 +84,7 @@ def encode_dataset(
         audio_column: Likewise.
         id_column: Likewise.
         sampling_rate: Likewise.
+        num_workers: Likewise, of each actor.
         show_progress: Likewise. What is shown grows by whole shards.
 
     Raises:
@@ -106,7 +108,7 @@ def encode_dataset(
     actors = _Actors(num_cpus, num_gpus, concurrency)
     actors.check()
     options = EncodingOptions(
-        per_channel, batch_size, chunk_seconds, context_seconds, sampling_rate
+        per_channel, batch_size, chunk_seconds, context_seconds, sampling_rate, num_workers
     )
     options.check(codec)
     sources = open_sources(

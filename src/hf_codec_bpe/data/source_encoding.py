@@ -1,10 +1,11 @@
-"""From sources to codes: a thread reads and resamples ahead while the codec encodes.
+"""From sources to codes: threads read and resample ahead while the codec encodes.
 
 Axis letters: K = codebooks, T = frames, S = samples, C = channels.
 """
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["EncodedSource", "EncodingOptions", "code_dtype", "encode_groups"]
 
 SECONDS_AHEAD = 120.0
-"""How much audio the thread reads ahead."""
+"""How much audio the threads read ahead."""
+GPU_WORKERS = 8
+"""How many threads read for a GPU by default, if there are as many cores."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +45,25 @@ class EncodingOptions:
     context_seconds: float = 0.0
     sampling_rate: int | None = None
     """Of bare arrays."""
+    num_workers: int | None = None
 
     def check(self, codec: AudioCodec) -> None:
         """Refuses what cannot be.
 
         Raises:
-            CodecError: No batch, or chunks that this codec cannot have.
+            CodecError: No batch, no thread, or chunks that this codec cannot have.
         """
-        if self.batch_size < 1:
-            raise CodecError(f"batch_size={self.batch_size} is not possible: pass 1 or more.")
+        for name in ("batch_size", "num_workers"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise CodecError(f"{name}={value} is not possible: pass 1 or more.")
         window_samples(codec, self.chunk_seconds, self.context_seconds)
+
+    def num_threads(self, device: str) -> int:
+        """How many threads read for a codec on a type of device: one is ahead of any CPU."""
+        if self.num_workers is not None:
+            return self.num_workers
+        return 1 if device == "cpu" else min(GPU_WORKERS, os.cpu_count() or 1)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -89,7 +101,7 @@ def encode_groups(
     groups: Iterable[tuple[int, Iterable[Source]]],
     options: EncodingOptions,
 ) -> Generator[tuple[int, Iterator[EncodedSource]], None, None]:
-    """Encodes groups of sources, one group after another; the thread reads ahead across them.
+    """Encodes groups of sources, one group after another; threads read ahead across them.
 
     A source that fails is reported and touches no other.
 
@@ -107,7 +119,9 @@ def encode_groups(
     read = partial(_read, codec=codec, options=options, chunk=chunk, context=context)
     waiting = max(limit, 2 * options.batch_size * ((chunk or 0) + context))
     batches = WindowBatches(codec, options.batch_size, context, waiting)
-    with closing(prefetched(_events(groups, read), _weight, limit)) as events:
+    num_threads = options.num_threads(codec.device.type)
+    events = prefetched(_events(groups, read), num_threads=num_threads, weight=_weight, limit=limit)
+    with closing(events):
         for event in events:
             if isinstance(event, int):
                 yield event, _results(events, batches, code_dtype(codec))
@@ -128,21 +142,22 @@ class _End(NamedTuple):
 
 _Event: TypeAlias = "int | Waveform | _End | None"
 """A group begins, a window `[C, S]` of the current source, its end, the end of the group."""
+_Events: TypeAlias = "Generator[_Event, None, None]"
 
 
 def _events(
-    groups: Iterable[tuple[int, Iterable[Source]]], read: Callable[[Source], Iterator[_Event]]
-) -> Generator[_Event, None, None]:
+    groups: Iterable[tuple[int, Iterable[Source]]], read: Callable[[Source], _Events]
+) -> Generator[_Event | _Events, None, None]:
     for number, sources in groups:
         yield number
         for source in sources:
-            yield from read(source)
+            yield read(source)
         yield None
 
 
 def _read(
     source: Source, codec: AudioCodec, options: EncodingOptions, chunk: int | None, context: int
-) -> Iterator[_Event]:
+) -> _Events:
     """The windows of a source and its end."""
     num_samples = 0
     done = source._replace(audio=None)
