@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from pathlib import Path
@@ -106,6 +107,24 @@ def test_encode_train_decode(shell: Shell, corpus: Path) -> None:
     (expected,) = codec.decode([list(folder)[2]])
     assert rate == codec.output_sampling_rate
     assert len(samples) == len(expected)
+
+
+def test_a_disk_that_is_full_leaves_no_half_tokenizer(
+    shell: Shell, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save_pretrained(self: CodecBPETokenizer, folder: Path) -> None:
+        folder.mkdir()
+        (folder / "tokenizer.json").write_text('{"version":')
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    shell("encode", corpus, "codes")
+    shell("train", "codes", "-o", "old", "--vocab-size", 2100)
+    before = {path.name: path.read_bytes() for path in Path("old").iterdir()}
+    monkeypatch.setattr(CodecBPETokenizer, "save_pretrained", save_pretrained)
+    for out in ("old", "new"):
+        assert "No space left" in shell.fails("train", "codes", "-o", out, "--vocab-size", 2200)
+    assert {path.name: path.read_bytes() for path in Path("old").iterdir()} == before
+    assert not list(Path("new").iterdir())
 
 
 def test_training_on_some_of_the_codes(shell: Shell, corpus: Path) -> None:

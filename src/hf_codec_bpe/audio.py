@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .appearing import appearing_file
 from .audio_sources import Sound, Waveform, as_samples, checked_rate, decoded
 from .errors import AudioError, SamplingRateError
 
@@ -99,16 +100,12 @@ def save_audio(audio: Any, path: str | os.PathLike[str], sampling_rate: int) -> 
         raise AudioError(f"{path} names no audio format: end it in .wav, .flac or .ogg.")
     if kind != "WAV" and np.abs(samples).max() > 1:
         logger.warning("Samples beyond -1..1 are clipped in %s: a .wav keeps them.", path.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    subtype = "FLOAT" if kind == "WAV" else None
     try:
-        subtype = "FLOAT" if kind == "WAV" else None
-        soundfile.write(partial, samples.T, sampling_rate, format=kind, subtype=subtype)
-        partial.replace(path)
+        with appearing_file(path) as partial:
+            soundfile.write(partial, samples.T, sampling_rate, format=kind, subtype=subtype)
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         raise AudioError(f"{path} cannot be written at {sampling_rate} Hz: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
-from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 
+from .appearing import appearing_file
 from .errors import CodesError
 
 __all__ = [
@@ -50,9 +50,8 @@ class CodecInfo:
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes `codec_info.json`, which is never seen half written."""
-        path = Path(folder, INFO_FILE)
-        partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")  # other jobs write it too
-        _write_whole(path, json.dumps(asdict(self), indent=4).encode(), partial)
+        with appearing_file(Path(folder, INFO_FILE), is_shared=True) as partial:
+            partial.write_text(json.dumps(asdict(self), indent=4), encoding="utf-8")
 
 
 class CodesFolder:
@@ -220,20 +219,7 @@ def file_name(id_: str) -> str:
 
 def save_codes(path: str | os.PathLike[str], codes: Codes) -> None:
     """Writes codes `[K, T]` so that codec-bpe reads them too (it needs 32 bits)."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()  # written to a file, numpy may leave its end out and not say so
     np.save(buffer, codes.astype(np.int32), allow_pickle=False)
-    _write_whole(path, buffer.getbuffer(), path.with_suffix(".partial"))
-
-
-def _write_whole(path: Path, data: bytes | memoryview, partial: Path) -> None:
-    """Writes a file that takes its place when all of it is on the disk."""
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with appearing_file(Path(path)) as partial:
+        partial.write_bytes(buffer.getbuffer())

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
 
+from ..appearing import appearing_folder
 from ..errors import TokenizerError, first_line
 
 __all__ = ["extend"]
@@ -137,12 +137,7 @@ def _loaded(load: Callable[..., Any], name: str, **options: Any) -> Any:
 
 
 def _save_all(parts: list[Any], out: Path) -> None:
-    """Saves everything into one folder, which appears when all of it is there."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
-        folder = Path(temporary, out.name)
+    """Saves everything into one folder."""
+    with appearing_folder(out) as folder:
         for part in parts:
             part.save_pretrained(folder)
-        if out.exists():
-            out.rmdir()
-        folder.rename(out)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..appearing import appearing_folder
 from ..errors import TrainingError
 from .options import make_folder
 
@@ -142,7 +143,8 @@ def train(
         additional_special_tokens=special_token or (),
         show_progress=True,
     )
-    tokenizer.save_pretrained(out)
+    with appearing_folder(out) as part:
+        tokenizer.save_pretrained(part)
     all_codes = open_codes(codes)
     used = f"{len(folder)} of {len(all_codes)} clips"
     if info:

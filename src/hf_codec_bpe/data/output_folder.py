@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Container, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
+from ..appearing import appearing_file
 from ..code_shards import SETTINGS_FILE
 from ..errors import CodesError, CodesFileError, first_line
 
@@ -41,26 +40,13 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
         partial.write_text(json.dumps(values, indent=4) + "\n", encoding="utf-8")
 
 
-@contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """Where to write a file that takes its place, on the disk, when all went well.
-
-    Two runs that write the same file do not meet: each has its own until then.
+def appearing(path: Path) -> AbstractContextManager[Path]:
+    """Where to write a file of the folder, which other jobs may write too.
 
     Raises:
         CodesFileError: It cannot take its place.
     """
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
-    try:
-        yield partial
-        with writing(path):
-            _sync(partial)
-            partial.replace(path)
-            _sync(path.parent)
-    finally:
-        partial.unlink(missing_ok=True)
+    return appearing_file(path, is_shared=True, guard=writing)
 
 
 def sweep(folder: Path, names: Container[str]) -> None:
@@ -84,15 +70,6 @@ def writing(path: Path) -> Iterator[None]:
             f"{path} cannot be written ({first_line(error)}). What is finished stays: make room or "
             "choose another folder, and run the same again."
         ) from error
-
-
-def _sync(path: Path) -> None:
-    """Waits until a file or a folder is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _check(folder: Path, found: Mapping[str, Any], settings: Mapping[str, Any]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..appearing import appearing_file
 from ..codec_vocabulary import CodecVocabulary
 from ..errors import PackingError, first_line
 from .surroundings import own_tokens
@@ -59,7 +59,7 @@ def write_sequences(
         raise PackingError(
             f"There is nothing to write to {path}: the codes are empty, or all was left out."
         )
-    with _appearing(Path(path)) as partial:
+    with appearing_file(Path(path)) as partial:
         return write(chain(first, rest), partial, tokenizer)
 
 
@@ -145,15 +145,3 @@ def _read_text(path: Path, tokenizer: Any) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8", newline="\n") as file:
         for line in file:
             yield {"input_ids": tokenizer(line.removesuffix("\n"), verbose=False)["input_ids"]}
-
-
-@contextmanager
-def _appearing(path: Path) -> Iterator[Path]:
-    """Where to write a file that takes its place when all went well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

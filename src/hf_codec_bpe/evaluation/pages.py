@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..appearing import write_json
 from .clip_plot import plot_clip
 from .codec_plot import plot_codecs
 from .codec_report import CodecReport
@@ -65,7 +65,7 @@ def write_report(
         (place / f"{name}.png").write_bytes(data)
     page = place / "report.html"
     page.write_text(_page(report, pictures), encoding="utf-8")
-    _write_json(place, report)
+    write_json(place / "report.json", report.to_dict())  # last: where it is, nothing is missing
     return page
 
 
@@ -92,15 +92,8 @@ def write_codec_report(
     place.mkdir(parents=True, exist_ok=True)
     (place / "plot.png").write_bytes(png(plot_codecs([report, *beside])))
     (place / "table.md").write_text(f"{table}\n", encoding="utf-8")
-    _write_json(place, report)
+    write_json(place / "report.json", report.to_dict())  # last: where it is, nothing is missing
     return place
-
-
-def _write_json(place: Path, report: CompressionReport | CodecReport) -> None:
-    """Comes last, and whole: where it is, nothing is missing."""
-    partial = place / ".report.json.partial"
-    partial.write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
-    partial.replace(place / "report.json")
 
 
 def _page(report: CompressionReport, pictures: Mapping[str, bytes]) -> str:

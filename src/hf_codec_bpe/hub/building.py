@@ -18,9 +18,9 @@ import shutil
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from ..appearing import appearing_folder, write_json
 from ..audio import load_audio
 from ..code_shards import CodeShards
 from ..data.audio_files import find_audio
@@ -48,7 +48,6 @@ logger = logging.getLogger(__name__)
 
 _HELD_OUT_EVERY = 20
 """Of the corpus, every so manyth file is held out unless other audio is given."""
-_UNFINISHED = ".processor-"
 
 
 class Build:
@@ -139,12 +138,11 @@ class Build:
             "held_out": [str(file.resolve()) for file in self.held_out],
         }
         if not path.exists():
-            self.out.mkdir(parents=True, exist_ok=True)
-            _write(path, plan)
+            write_json(path, plan)
         there = _read(path)
         different = [key for key in plan if there.get(key) != plan[key]]
         if different == ["recipe"] and not self.folder.exists():  # no tokenizer is trained yet
-            _write(path, plan)
+            write_json(path, plan)
         elif different:
             raise BuildError(
                 f"{self.out} holds a build with another {' and '.join(different)}: choose another "
@@ -163,7 +161,7 @@ class Build:
             logger.warning("Not trained on: %s", failed["reason"])
 
     def _assemble(self) -> None:
-        for left in self.out.glob(f"{_UNFINISHED}*"):  # by a build that was killed
+        for left in self.out.glob(f".{self.folder.name}-*"):  # by a build that was killed
             shutil.rmtree(left)
         codes = CodeShards(self.out / "codes")
         frames = None if self.chunk_seconds is None else self.chunk_seconds * self.codec.frame_rate
@@ -178,9 +176,8 @@ class Build:
         processor = CodecBPEProcessor.from_codec(
             self.codec, tokenizer, chunk_seconds=self.chunk_seconds
         )
-        with TemporaryDirectory(dir=self.out, prefix=_UNFINISHED) as name:
-            processor.save_pretrained(Path(name, "processor"))
-            Path(name, "processor").rename(self.folder)
+        with appearing_folder(self.folder) as part:
+            processor.save_pretrained(part)
 
     @cached_property
     def _measured(self) -> list[Path]:
@@ -208,8 +205,7 @@ class Build:
 
             write_report(path.parent, report, clip_tokens(processor, self._measured[0]))
         else:
-            path.parent.mkdir(exist_ok=True)
-            _write(path, report.to_dict())
+            write_json(path, report.to_dict())
         return report
 
 
@@ -221,9 +217,3 @@ def _name(files: Sequence[Path]) -> str:
 
 def _read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _write(path: Path, values: Any) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    part.replace(path)

@@ -1,0 +1,108 @@
+"""Files and folders are whole or not there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from hf_codec_bpe.appearing import appearing_file, appearing_folder, write_json
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def half_written(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("ne")
+    raise OSError("The disk is full.")
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_a_file_appears_at_the_end(tmp_path: Path, is_shared: bool) -> None:
+    path = tmp_path / "below" / "file"
+    for text in ("first", "second"):
+        before = path.read_text() if path.exists() else None
+        with appearing_file(path, is_shared=is_shared) as partial:
+            partial.write_text(text)
+            assert (path.read_text() if path.exists() else None) == before
+        assert path.read_text() == text
+    assert names(tmp_path) == ["below", "below/file"]
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_a_file_that_fails_leaves_the_old_one(tmp_path: Path, is_shared: bool) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(OSError, match="full"), appearing_file(path, is_shared=is_shared) as partial:
+        half_written(partial)
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["file"]
+
+
+def test_two_writers_of_a_shared_file_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with appearing_file(path, is_shared=True) as one, appearing_file(path, is_shared=True) as two:
+        one.write_text("one")
+        two.write_text("two")
+    assert path.read_text() == "one"  # the last to be done
+    assert names(tmp_path) == ["file"]
+
+
+def test_the_guard_is_around_our_own_steps_only(tmp_path: Path) -> None:
+    @contextmanager
+    def guard(path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ValueError(path.name) from error
+
+    with pytest.raises(ValueError, match="file"), appearing_file(tmp_path / "file", guard=guard):
+        pass  # nothing was written
+    with pytest.raises(KeyError), appearing_file(tmp_path / "file", guard=guard):
+        raise KeyError
+    with pytest.raises(FileNotFoundError), appearing_file(tmp_path / "file", guard=guard):
+        Path(tmp_path, "missing").read_text()
+
+
+def test_json(tmp_path: Path) -> None:
+    write_json(tmp_path / "below" / "values.json", {"a": [1, 2]})
+    assert json.loads((tmp_path / "below" / "values.json").read_text()) == {"a": [1, 2]}
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_folder_appears_at_the_end(tmp_path: Path, is_there: bool) -> None:
+    path = tmp_path / "below" / "folder"
+    if is_there:
+        path.mkdir(parents=True)
+    with appearing_folder(path) as part:
+        (part / "codec").mkdir(parents=True)
+        (part / "file").touch()
+        assert not path.exists() or not names(path)
+    assert names(tmp_path / "below") == ["folder", "folder/codec", "folder/file"]
+
+
+def test_a_folder_that_is_there_keeps_its_other_files(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine")
+    (tmp_path / "file").write_text("old")
+    with appearing_folder(tmp_path) as part:
+        part.mkdir()
+        (part / "file").write_text("new")
+    assert {name: (tmp_path / name).read_text() for name in names(tmp_path)} == {
+        "file": "new",
+        "notes": "mine",
+    }
+
+
+def test_a_folder_that_fails_leaves_all_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    path.mkdir()
+    (path / "file").write_text("old")
+    with pytest.raises(OSError, match="full"), appearing_folder(path) as part:
+        half_written(part / "file")
+    assert names(tmp_path) == ["folder", "folder/file"]
+    assert (path / "file").read_text() == "old"
