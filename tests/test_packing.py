@@ -292,6 +292,25 @@ def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob(".*"))) == 0
 
 
+def test_sequences_of_another_tokenizer_are_refused(tmp_path: Path) -> None:
+    tokenizer, path = plain(), tmp_path / "x.parquet"
+    sequences = list(pack_codes(CODES, tokenizer, 60))
+    write_sequences(sequences, path, tokenizer)
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
+    same = CodecBPETokenizer.from_pretrained(tmp_path / "tokenizer")
+    same.add_tokens(["<|text|>"])  # which changes nothing about the others
+    assert list(read_sequences(path, same)) == sequences
+    others = (
+        train_tokenizer(CODES[4:], codebook_sizes=SIZES, vocab_size=300, bos_token="<s>"),
+        extended(bases.gpt2_like),
+    )
+    for other in others:
+        with pytest.raises(PackingError, match="made with another tokenizer"):
+            list(read_sequences(path, other))
+    Dataset.from_list(sequences).to_parquet(path)  # what does not say who made it is taken as is
+    assert list(read_sequences(path, others[0])) == sequences
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder as codec-bpe writes it, and tokenizers for it."""

@@ -9,6 +9,7 @@ Axis letters: K = codebooks, T = frames, L = tokens, V = all tokens of the token
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, get_args
@@ -106,7 +107,7 @@ class CodecVocabulary:
 
     def __getstate__(self) -> dict[str, Any]:
         # Not the tables: they follow from the rest, and would change the hash of a processor.
-        tables = ("texts", "pieces", "num_codes", "first_codebook", "_token_codes", "_merges")
+        tables = {name for name in vars(type(self)) if name in self.__dict__}
         return {name: value for name, value in self.__dict__.items() if name not in tables}
 
     @property
@@ -167,6 +168,15 @@ class CodecVocabulary:
     def num_codes(self) -> npt.NDArray[np.int64]:
         """How many codes each token `[V]` stands for; 0 for one that is no audio."""
         return self._token_codes.num_codes.astype(np.int64)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of which codes each id stands for."""
+        tokens, ids = self._token_codes, np.flatnonzero(self.num_codes)
+        digest = hashlib.blake2b(repr(self.alphabet.codebook_sizes).encode(), digest_size=16)
+        for table in (ids, self.num_codes[ids], tokens.positions_of(ids)):
+            digest.update(table.astype("<i8").tobytes())
+        return digest.hexdigest()
 
     @cached_property
     def _token_codes(self) -> TokenCodes:

@@ -20,6 +20,8 @@ __all__ = ["is_text", "read_sequences", "write_sequences"]
 
 _SCHEMA = pa.schema([("input_ids", pa.list_(pa.int32())), ("attention_mask", pa.list_(pa.int8()))])
 _BATCH = 1000
+_MADE_BY = b"hf_codec_bpe.vocabulary"
+"""The key of the fingerprint of the tokenizer's audio tokens in the metadata of a Parquet file."""
 
 
 def is_text(path: str | os.PathLike[str]) -> bool:
@@ -71,21 +73,23 @@ def read_sequences(path: str | os.PathLike[str], tokenizer: Any) -> Iterator[dic
         tokenizer: As for `pack_codes`; reads the lines of text as `tokenizer(line)`.
 
     Raises:
-        PackingError: Another ending, no file there, or not such a file.
+        PackingError: Another ending, no file there, not such a file, or one that another tokenizer
+            made. (A .txt file does not say which one made it.)
     """
     read_text = is_text(path)
     if not Path(path).is_file():
         raise PackingError(
             f"There is no file {path}: check the path, or make one with hf-codec-bpe pack."
         )
-    return _read_text(Path(path), tokenizer) if read_text else _read_parquet(Path(path))
+    return _read_text(Path(path), tokenizer) if read_text else _read_parquet(Path(path), tokenizer)
 
 
 def _write_parquet(sequences: Iterable[Mapping[str, Any]], path: Path, tokenizer: Any) -> int:
     # Not with datasets: its IterableDataset.to_parquet first collects all in memory.
     rows = iter(sequences)
     batch = list(islice(rows, _BATCH))
-    schema = pa.schema([field for field in _SCHEMA if field.name in batch[0]])
+    made_by = {_MADE_BY: CodecVocabulary.of(tokenizer).fingerprint}
+    schema = pa.schema([field for field in _SCHEMA if field.name in batch[0]], made_by)
     count = 0
     with pq.ParquetWriter(path, schema) as writer:
         while batch:
@@ -95,7 +99,7 @@ def _write_parquet(sequences: Iterable[Mapping[str, Any]], path: Path, tokenizer
     return count
 
 
-def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
+def _read_parquet(path: Path, tokenizer: Any) -> Iterator[dict[str, Any]]:
     try:
         file = pq.ParquetFile(path)
     except pa.ArrowInvalid as error:
@@ -106,6 +110,12 @@ def _read_parquet(path: Path) -> Iterator[dict[str, Any]]:
             raise PackingError(
                 f"{path} has no column input_ids, but {', '.join(file.schema_arrow.names)}: pass "
                 "what pack_codes made."
+            )
+        made_by = (file.schema_arrow.metadata or {}).get(_MADE_BY)
+        if made_by not in (None, CodecVocabulary.of(tokenizer).fingerprint.encode()):
+            raise PackingError(
+                f"{path} was made with another tokenizer, whose ids stand for other audio: pass "
+                "the one that packed it."
             )
         for batch in file.iter_batches(_BATCH, columns=columns):
             yield from batch.to_pylist()
