@@ -363,7 +363,7 @@ def test_codecs_side_by_side_and_a_recogniser(
     command(tmp_path / "mimi", tmp_path / "clips.jsonl", "-k", 2, *options)
     table = capsys.readouterr().out
     head = next(line for line in table.splitlines() if line.startswith("| "))
-    assert [cell.strip() for cell in head.split("|")] == ["", "", "mimi", "tiny", ""]
+    assert [cell.strip() for cell in head.split("|")] == ["", "", "mimi, 2 codebooks", "tiny", ""]
     assert "Word error rate" in table
     assert "Words were recognised by asr; errors count against the transcripts." in table
     other = replace(report, clips=[replace(report.clips[0], name="another.wav")])

@@ -32,10 +32,12 @@ from hf_codec_bpe import (
 from hf_codec_bpe.audio import save_audio
 from hf_codec_bpe.cli.app import app
 from hf_codec_bpe.code_shards import CodeShards
+from hf_codec_bpe.demo import demo_clip
 from hf_codec_bpe.errors import (
     BuildError,
     CodecMismatchError,
     CodecNotFoundError,
+    CodesError,
     ProcessorNotFoundError,
     PushError,
     TrainingError,
@@ -257,6 +259,23 @@ def test_a_branch_is_resolved_to_its_commit(hub: LocalHub, on_hub: CodecBPEProce
     stable = load_codec("user/tiny-mimi", revision="stable")
     assert stable.revision == on_hub.codec.revision
     assert load_codec("user/tiny-mimi").revision != stable.revision
+
+
+def test_a_corpus_is_finished_with_the_commit_it_was_begun_with(
+    hub: LocalHub, on_hub: CodecBPEProcessor, tmp_path: Path
+) -> None:
+    def encode(*options: str) -> None:
+        codec = ["--codec", "user/tiny-mimi", *options]
+        app(["encode", str(demo_clip()), str(tmp_path / "codes"), *codec], standalone_mode=False)
+
+    begun = str(on_hub.codec.revision)
+    encode()
+    hub.commit("user/tiny-mimi", {"notes.txt": b"newer"})
+    with pytest.raises(CodesError, match=f"load the codec with revision='{begun}'"):
+        encode()
+    encode("--revision", begun)
+    with pytest.raises(CodecNotFoundError, match="at revision 'nowhere'"):
+        encode("--revision", "nowhere")
 
 
 def test_a_codec_that_differs_is_named(hub: LocalHub, on_hub: CodecBPEProcessor) -> None:

@@ -42,6 +42,11 @@ def test_the_codec_that_comes_with_the_package(
     assert load_codec("demo").fingerprint != bundled.fingerprint
 
 
+def test_a_folder_has_no_revisions(folder: Path) -> None:
+    with pytest.raises(CodecError, match=r"revision='v1' is for the Hub, but .*dac is a folder"):
+        load_codec(folder, revision="v1")
+
+
 def test_a_mistyped_preset_gets_a_hint() -> None:
     with pytest.raises(CodecNotFoundError, match="Did you mean the preset encodec_24khz"):
         load_codec("encodec_24kHz_")

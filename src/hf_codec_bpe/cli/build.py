@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Device, open_codec
+from .options import Device, Revision, open_codec
 
 if TYPE_CHECKING:
     from ..presets import Recipe
@@ -33,6 +33,7 @@ def build(
             "--out", "-o", help="The folder for codes, processor and report.", metavar="PATH"
         ),
     ],
+    revision: Revision = None,
     held_out: Annotated[
         list[Path] | None,
         typer.Option(
@@ -75,7 +76,7 @@ def build(
     from ..hub.pushing import card_for, draw, push_folder
 
     recipe = _recipe(preset, num_codebooks, vocab_size, max_token_codebook_ngrams)
-    codec = open_codec(preset, recipe.num_codebooks or None, device)
+    codec = open_codec(preset, recipe.num_codebooks or None, device, revision=revision)
     making = Build(
         codec, recipe, audio, out, held_out=held_out or (), chunk_seconds=chunk_seconds or None
     )

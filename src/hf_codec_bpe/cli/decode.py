@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import CodecMismatchError
-from .options import CodecName, Device, make_folder, open_codec
+from .options import CodecName, Device, Revision, make_folder, open_codec
 
 if TYPE_CHECKING:
     from ..codes_folder import CodecInfo
@@ -24,6 +24,7 @@ def decode(
         Path, typer.Option("--out", "-o", help="The folder of audio to write.", metavar="PATH")
     ] = Path("decoded"),
     codec: CodecName = "demo",
+    revision: Revision = None,
     device: Device = "cpu",
     extension: Annotated[
         str, typer.Option(help="The format: wav, flac or ogg.", metavar="ENDING")
@@ -41,7 +42,8 @@ def decode(
     make_folder(out)
     folder = open_codes(codes)
     info = folder.info
-    model = open_codec(codec, info.num_codebooks if info else None, device)
+    num_codebooks = info.num_codebooks if info else None
+    model = open_codec(codec, num_codebooks, device, revision=revision)
     clips = zip(folder.names, folder, strict=True)
     if info:
         _check(info, info_of(model.pin.to_dict()))

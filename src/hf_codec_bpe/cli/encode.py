@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import CodesError
-from .options import Bandwidth, CodecName, Device, NumCodebooks, open_codec
+from .options import Bandwidth, CodecName, Device, NumCodebooks, Revision, open_codec
 
 __all__ = ["encode"]
 
@@ -32,6 +32,7 @@ def encode(
     ],
     out: Annotated[Path, typer.Argument(help="The folder of codes to write.", metavar="OUT")],
     codec: CodecName = "demo",
+    revision: Revision = None,
     num_codebooks: NumCodebooks = None,
     bandwidth: Bandwidth = None,
     device: Device = "cpu",
@@ -126,7 +127,8 @@ def encode(
     from ..data.encoding import codec_info
 
     # On a cluster, only the workers need the device.
-    model = open_codec(codec, num_codebooks, "cpu" if ray else device, bandwidth)
+    where = "cpu" if ray else device
+    model = open_codec(codec, num_codebooks, where, bandwidth=bandwidth, revision=revision)
     if codec_info_only:
         out.mkdir(parents=True, exist_ok=True)
         codec_info(model).save(out)

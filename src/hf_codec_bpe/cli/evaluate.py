@@ -90,12 +90,18 @@ def evaluate(
         _open(codec, num_codebooks, device),
         tqdm(clips, unit="clip", desc="Measuring"),
         name=name or ", ".join(map(str, audio)),
-        label=Path(codec).name if Path(codec).exists() else codec,
+        label=_label(codec, num_codebooks),
         asr=None if asr is None else open_recogniser(asr, device),
     )
     if out is not None:
         write_codec_report(out, found, others)
     typer.echo(json.dumps(found.to_dict()) if as_json else codec_table([found, *others]))
+
+
+def _label(codec: str, num_codebooks: int | None) -> str:
+    """What the codec is called in tables, beside itself with other numbers of codebooks."""
+    name = Path(codec).name if Path(codec).exists() else codec
+    return name if num_codebooks is None else f"{name}, {num_codebooks} codebooks"
 
 
 def _open(name: str, num_codebooks: int | None, device: str) -> AudioCodec | CodecBPEProcessor:

@@ -20,6 +20,7 @@ __all__ = [
     "CodecName",
     "Device",
     "NumCodebooks",
+    "Revision",
     "frame_rate_of",
     "hide_loading_bars",
     "make_folder",
@@ -48,6 +49,14 @@ Bandwidth: TypeAlias = Annotated[
         "--bandwidth", help="Or as many as have this bandwidth, in kbps or bps.", metavar="RATE"
     ),
 ]
+Revision: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--revision",
+        help="Which commit, tag or branch of the codec's repository.",
+        metavar="REVISION",
+    ),
+]
 Device: TypeAlias = Annotated[
     str,
     typer.Option("--device", help="Where the codec runs: cpu, cuda, cuda:1...", metavar="DEVICE"),
@@ -73,7 +82,12 @@ def make_folder(out: Path) -> None:
 
 
 def open_codec(
-    name: str, num_codebooks: int | None, device: str, bandwidth: float | None = None
+    name: str,
+    num_codebooks: int | None,
+    device: str,
+    *,
+    bandwidth: float | None = None,
+    revision: str | None = None,
 ) -> AudioCodec:
     """The codec that the options name."""
     from ..codecs import load_codec
@@ -81,8 +95,13 @@ def open_codec(
     from ..demo import demo_repo
 
     hide_loading_bars()
-    place: str | Path = demo_repo() / CODEC_FOLDER if name == "demo" else name
-    return load_codec(place, num_codebooks=num_codebooks, bandwidth=bandwidth, device=device)
+    return load_codec(
+        demo_repo() / CODEC_FOLDER if name == "demo" else name,
+        revision=revision,
+        num_codebooks=num_codebooks,
+        bandwidth=bandwidth,
+        device=device,
+    )
 
 
 def open_vocabulary(tokenizer: str) -> CodecVocabulary:

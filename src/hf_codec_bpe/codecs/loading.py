@@ -63,7 +63,7 @@ def load_codec(
     Raises:
         CodecNotFoundError: Nothing there, or no way to reach it.
         CodecError: Something is there that is not a codec of a known family, or not whole; or the
-            family has no such setting.
+            family has no such setting; or a revision of a folder.
     """
     choice = {"num_codebooks": num_codebooks, "bandwidth": bandwidth, **settings}
     name = os.fspath(name_or_path)
@@ -80,6 +80,8 @@ def load_codec(
         "cache_dir": cache_dir,
         "subfolder": subfolder,
     }
+    if revision and os.path.isdir(place):
+        raise CodecError(f"revision={revision!r} is for the Hub, but {name} is a folder.")
     folder = Path(place, subfolder)
     if os.path.isdir(place) and not (folder / "config.json").exists():
         raise CodecNotFoundError(f"{folder} holds no codec: it has no config.json.")
@@ -97,7 +99,7 @@ def load_codec(
     except CodecBPEError:
         raise
     except (OSError, RevisionResolutionError, HFValidationError) as error:
-        raise CodecNotFoundError(_not_found(name, error)) from error
+        raise CodecNotFoundError(_not_found(name, revision, error)) from error
     except (SafetensorError, ValueError, RuntimeError) as error:
         raise CodecError(f"{name} cannot be loaded as a codec: {first_line(error)}") from error
     codec = family(
@@ -156,17 +158,19 @@ def _load_feature_extractor(place: str, where: dict[str, Any]) -> Any:
     return AutoFeatureExtractor.from_pretrained(place, trust_remote_code=False, **where)
 
 
-def _not_found(name: str, error: Exception) -> str:
+def _not_found(name: str, revision: str | None, error: Exception) -> str:
     preset = find_preset(name)
+    wanted = f" at revision {revision!r}" if revision else ""
     if preset is not None:
         return (
-            f"The codec {preset.name} ({preset.hub_id}) could not be fetched: check the network, "
-            f"HF_HUB_OFFLINE and your access to it, or pass a local folder. ({first_line(error)})"
+            f"The codec {preset.name} ({preset.hub_id}) could not be fetched{wanted}: check the "
+            "network, HF_HUB_OFFLINE and your access to it, or pass a local folder. "
+            f"({first_line(error)})"
         )
     similar = similar_presets(name)
     hint = f" Did you mean the preset {' or '.join(similar)}?" if similar else ""
     return (
-        f"There is no codec {name!r}: it is neither a preset (hf-codec-bpe presets lists them), "
-        "nor a folder with a config.json, nor a Hub repository that can be reached."
+        f"There is no codec {name!r}{wanted}: it is neither a preset (hf-codec-bpe presets lists "
+        "them), nor a folder with a config.json, nor a Hub repository that can be reached."
         f"{hint} ({first_line(error)})"
     )

@@ -81,7 +81,9 @@ def _check(folder: Path, found: Mapping[str, Any], settings: Mapping[str, Any]) 
             else f"{key} was {found.get(key)!r}, is {settings.get(key)!r}"
             for key in sorted(changed)
         )
+        advice = "encode to another folder, or delete this one"
+        if changed == ["revision"] and found["revision"]:
+            advice += f". To go on here, load the codec with revision={found['revision']!r}"
         raise CodesError(
-            f"{folder} holds codes that were made with other settings ({differences}): encode to "
-            "another folder, or delete this one."
+            f"{folder} holds codes that were made with other settings ({differences}): {advice}."
         )
