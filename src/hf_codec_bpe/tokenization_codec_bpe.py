@@ -301,8 +301,9 @@ def as_array(ids: Any) -> npt.NDArray[np.integer[Any]]:
 
 def _of_list(ids: list[Any]) -> npt.NDArray[Any]:
     try:
-        return np.frombuffer(array("q", ids), dtype=np.int64)  # twice as fast as numpy
-    except (TypeError, OverflowError):  # no integers, which the caller tells
+        # Unsigned, which array reads several times as fast as signed, or as numpy.
+        return np.frombuffer(array("Q", ids), dtype=np.uint64)
+    except (TypeError, OverflowError):  # negative, or no integers, which the caller tells
         return np.asarray(ids)
 
 
