@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_codec_bpe.codecs.windows import batches, cut, plan
+from hf_codec_bpe.codecs.windows import batches, plan, stacked
 
 LENGTHS = st.lists(st.integers(1, 50), max_size=8)
 
@@ -33,9 +33,20 @@ def test_a_window_is_previous_audio_silence_and_padding(
     clip = np.arange(1, length + 1, dtype=np.float32)
     around = np.concatenate([np.zeros(context, dtype=np.float32), clip])
     for window in plan([length], chunk, context):
-        samples = cut(clip, window, window.length + padding)
+        (samples,) = stacked([clip], [window], window.length + padding)
         expected = around[window.start : window.stop + context]
         assert samples.tolist() == [*expected.tolist(), *[0.0] * padding]
+
+
+def test_windows_of_several_clips_are_rows() -> None:
+    clips = [np.arange(first, first + 4, dtype=np.float32) for first in (1, 11)]
+    windows = plan([4, 4], chunk=2, context=1)
+    assert stacked(clips, windows, 4).tolist() == [
+        [0, 1, 2, 0],
+        [2, 3, 4, 0],
+        [0, 11, 12, 0],
+        [12, 13, 14, 0],
+    ]
 
 
 @given(LENGTHS, st.integers(1, 5))

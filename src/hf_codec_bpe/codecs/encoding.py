@@ -17,7 +17,7 @@ import torch
 
 from ..audio import Waveform
 from ..errors import AudioError, CodecError, CodecMemoryError
-from .windows import batches, cut, plan
+from .windows import batches, plan, stacked
 
 if TYPE_CHECKING:
     from .base import AudioCodec
@@ -47,7 +47,7 @@ def encode_clips(
     for length, members in batches(windows, codec.padded_length, codec.max_batch_size(batch_size)):
         if codec.num_frames(length) == 0:
             continue
-        inputs = np.stack([cut(clips[windows[i].clip], windows[i], length) for i in members])
+        inputs = stacked(clips, [windows[i] for i in members], length)
         for index, codes in zip(members, _run(codec, inputs), strict=True):
             parts[index] = _kept(codec, codes, windows[index].length, context)
     joined: list[list[Codes]] = [[] for _ in clips]

@@ -1,6 +1,6 @@
 """How clips are cut into windows and windows are put together in batches: no model here.
 
-Axis letters: S = samples.
+Axis letters: B = windows, S = samples.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from ..audio import Waveform
 
-__all__ = ["Window", "batches", "cut", "plan"]
+__all__ = ["Window", "batches", "plan", "stacked"]
 
 
 class Window(NamedTuple):
@@ -49,12 +50,17 @@ Window(clip=1, start=0, stop=2, context=1)]
     ]
 
 
-def cut(waveform: Waveform, window: Window, padded_length: int) -> Waveform:
-    """The samples `[padded_length]` of a window, silence in front and behind as needed."""
-    first = window.start - window.context
-    samples = waveform[max(0, first) : window.stop]
-    silence = max(0, -first)
-    return np.pad(samples, (silence, padded_length - silence - len(samples)))
+def stacked(
+    waveforms: Sequence[Waveform], windows: Sequence[Window], padded_length: int
+) -> npt.NDArray[np.float32]:
+    """The samples `[B, padded_length]` of windows, silence in front and behind as needed."""
+    samples = np.zeros((len(windows), padded_length), dtype=np.float32)
+    for row, window in zip(samples, windows, strict=True):
+        first = window.start - window.context
+        silence = max(0, -first)
+        heard = waveforms[window.clip][max(0, first) : window.stop]
+        row[silence : silence + len(heard)] = heard
+    return samples
 
 
 def batches(
