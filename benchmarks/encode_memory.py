@@ -9,14 +9,12 @@ memory right before, with the bundled codec loaded and warm.
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import typer
-from measuring import tell
+from measuring import measured, memory, tell
 
 RATE = 16_000
 
@@ -49,16 +47,17 @@ def peak(folder: str, name: str) -> dict[str, Any]:
     torch.set_num_threads(1)
     codec = load_codec(demo_repo() / "codec")
     codec.encode([np.zeros(30 * codec.sampling_rate, dtype=np.float32)])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.monotonic()
-    summary = encode_dataset(Path(folder, name), Path(folder, f"{name} codes"), codec)
+    before = memory("VmRSS")
+    summary, used = measured(
+        lambda: encode_dataset(Path(folder, name), Path(folder, f"{name} codes"), codec)
+    )
     return {
         "corpus": name,
         "clips": summary.num_encoded,
         "audio_hours": round(summary.seconds / 3600, 2),
-        "minutes": round((time.monotonic() - start) / 60, 1),
-        "codec_mb": round(before / 1e3),
-        "peak_above_mb": round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3),
+        "minutes": round(used["seconds"] / 60, 1),
+        "codec_mb": round(before),
+        "peak_above_mb": round(used["megabytes"]),
     }
 
 

@@ -8,10 +8,9 @@ Encodes noise with the bundled codec in chunks of 30 seconds; each length in a p
 from __future__ import annotations
 
 import multiprocessing
-import resource
 
 import typer
-from measuring import tell
+from measuring import measured, tell
 
 
 def main(hours: float = 3.0) -> None:
@@ -36,14 +35,12 @@ def peak(hours: float) -> dict[str, float]:
     codec.encode([np.zeros(codec.sampling_rate * 40, dtype=np.float32)], chunk_seconds=30)
     rng = np.random.default_rng(0)
     clip = rng.standard_normal(int(hours * 3600 * codec.sampling_rate), dtype=np.float32)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    (codes,) = codec.encode([clip], chunk_seconds=30)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    (codes,), used = measured(lambda: codec.encode([clip], chunk_seconds=30))
     return {
         "hours": hours,
         "waveform_mb": round(clip.nbytes / 1e6, 1),
         "codes_mb": round(codes.nbytes / 1e6, 1),
-        "peak_above_mb": round((after - before) / 1e3, 1),
+        "peak_above_mb": round(used["megabytes"], 1),
     }
 
 

@@ -223,7 +223,8 @@ def long_memory(bench: Bench) -> Found:
     import long_clip
 
     short, long = long_clip.compare(0.2 if bench.quick else 1.0)
-    one, many = encode_memory.compare(*((0.1, 20) if bench.quick else (1.0, 1_000)))
+    hours, files = (0.1, 20) if bench.quick else (1.0, 1_000)
+    one, many = encode_memory.compare(hours, files)
     return [
         Row(
             f"clip of {long['hours']:g} h",
@@ -233,11 +234,11 @@ def long_memory(bench: Bench) -> Found:
             "10 minutes",
         ),
         Row(
-            "1,000 files of 1 s",
+            f"{files:,} files of 1 s",
             "MB with the codec",
             _one(many["codec_mb"] + many["peak_above_mb"]),
             _one(one["codec_mb"] + one["peak_above_mb"]),
-            "one file of 1 h",
+            f"one file of {hours:g} h",
         ),
     ], {}
 

@@ -22,12 +22,13 @@ def half_written(path: Path) -> None:
     raise OSError("The disk is full.")
 
 
+@pytest.mark.parametrize("is_durable", [False, True])
 @pytest.mark.parametrize("is_shared", [False, True])
-def test_a_file_appears_at_the_end(tmp_path: Path, is_shared: bool) -> None:
+def test_a_file_appears_at_the_end(tmp_path: Path, is_shared: bool, is_durable: bool) -> None:
     path = tmp_path / "below" / "file"
     for text in ("first", "second"):
         before = path.read_text() if path.exists() else None
-        with appearing_file(path, is_shared=is_shared) as partial:
+        with appearing_file(path, is_shared=is_shared, is_durable=is_durable) as partial:
             partial.write_text(text)
             assert (path.read_text() if path.exists() else None) == before
         assert path.read_text() == text
@@ -74,28 +75,62 @@ def test_json(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "below" / "values.json").read_text()) == {"a": [1, 2]}
 
 
-@pytest.mark.parametrize("is_there", [False, True])
-def test_a_folder_appears_at_the_end(tmp_path: Path, is_there: bool) -> None:
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_the_longest_names(tmp_path: Path, is_shared: bool) -> None:
+    for name in ("x" * 255, "\u97f3" * 85):
+        with appearing_file(tmp_path / name, is_shared=is_shared) as partial:
+            partial.write_text(name)
+        assert (tmp_path / name).read_text() == name
+    assert len(names(tmp_path)) == 2
+
+
+def make(part: Path) -> None:
+    (part / "codec").mkdir(parents=True)
+    for name in ("one", "two", "codec/three"):
+        (part / name).write_text(f"new {name}")
+
+
+MADE = ["codec", "codec/three", "one", "two"]
+
+
+def test_a_folder_appears_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "below" / "folder"
-    if is_there:
-        path.mkdir(parents=True)
     with appearing_folder(path) as part:
-        (part / "codec").mkdir(parents=True)
-        (part / "file").touch()
-        assert not path.exists() or not names(path)
-    assert names(tmp_path / "below") == ["folder", "folder/codec", "folder/file"]
+        make(part)
+        assert not path.exists()
+    assert names(path) == MADE
+    assert names(tmp_path / "below") == ["folder", *(f"folder/{name}" for name in MADE)]
 
 
 def test_a_folder_that_is_there_keeps_its_other_files(tmp_path: Path) -> None:
-    (tmp_path / "notes").write_text("mine")
-    (tmp_path / "file").write_text("old")
-    with appearing_folder(tmp_path) as part:
-        part.mkdir()
-        (part / "file").write_text("new")
-    assert {name: (tmp_path / name).read_text() for name in names(tmp_path)} == {
-        "file": "new",
-        "notes": "mine",
-    }
+    path = tmp_path / "folder"
+    (path / "codec").mkdir(parents=True)
+    path.chmod(0o770)
+    for name in ("notes", "one", "codec/three", "codec/notes"):
+        (path / name).write_text("old")
+    with appearing_folder(path) as part:
+        make(part)
+        assert (path / "one").read_text() == "old"
+    assert names(path) == sorted([*MADE, "notes", "codec/notes"])
+    assert {(path / name).read_text() for name in ("notes", "codec/notes")} == {"old"}
+    assert all((path / name).read_text() == f"new {name}" for name in MADE if name != "codec")
+    assert path.stat().st_mode & 0o777 == 0o770
+
+
+def test_links_and_dots_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with appearing_folder(tmp_path / "link") as part:
+        make(part)
+    assert (tmp_path / "link").is_symlink()
+    assert names(tmp_path / "real") == MADE
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "mine").touch()
+    monkeypatch.chdir(tmp_path / "below")
+    with appearing_folder(Path("..", "real", "..")) as part:
+        make(part)
+    assert names(tmp_path / "below") == ["mine"]
+    assert set(MADE) < set(names(tmp_path))
 
 
 def test_a_folder_that_fails_leaves_all_as_it_was(tmp_path: Path) -> None:

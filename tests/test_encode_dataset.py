@@ -381,9 +381,9 @@ def test_threads_that_read_change_nothing(corpus: Path) -> None:
 
 def test_a_gpu_has_more_threads_that_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert EncodingOptions().num_threads("cpu") == 1
-    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(64))
     assert EncodingOptions().num_threads("cuda") == 8
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(2))
     assert EncodingOptions().num_threads("mps") == 2
     assert EncodingOptions(num_workers=3).num_threads("cuda") == 3
 

@@ -36,14 +36,18 @@ def test_the_codec_that_comes_with_the_package(
 ) -> None:
     bundled = load_codec(demo_repo() / "codec")
     assert load_codec("demo").fingerprint == bundled.fingerprint
-    assert load_codec("demo", num_codebooks=2).num_codebooks == 2
+    assert load_codec("Demo", num_codebooks=2).num_codebooks == 2
     monkeypatch.chdir(tmp_path)
+    Path("demo").mkdir()  # such as one of audio
+    assert load_codec("demo").fingerprint == bundled.fingerprint
     DacCodec(tiny.dac()).save_pretrained("demo")  # a folder comes first, as with presets
     assert load_codec("demo").fingerprint != bundled.fingerprint
 
 
 def test_a_folder_has_no_revisions(folder: Path) -> None:
-    with pytest.raises(CodecError, match=r"revision='v1' is for the Hub, but .*dac is a folder"):
+    with pytest.raises(
+        CodecError, match=r"revision='v1' is for the Hub, but .*dac is on this machine"
+    ):
         load_codec(folder, revision="v1")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_codec_bpe.data.prefetching import STREAMS_AHEAD, prefetched
+from hf_codec_bpe.data.prefetching import prefetched
 
 ITEMS = st.lists(st.one_of(st.integers(0, 9), st.lists(st.integers(0, 9), max_size=5)), max_size=40)
 
@@ -35,7 +37,12 @@ def stream(items: list[Any], pause: float = 0.0) -> Generator[Any, None, None]:
 
 
 def ahead(items: Generator[Any, None, None], **options: Any) -> Generator[Any, None, None]:
-    defaults: dict[str, Any] = {"num_threads": 3, "weight": lambda item: item, "limit": 10}
+    defaults: dict[str, Any] = {
+        "num_threads": 3,
+        "ahead": 16,
+        "weight": lambda item: item,
+        "limit": 10,
+    }
     return prefetched(items, **{**defaults, **options})
 
 
@@ -62,28 +69,58 @@ def test_streams_run_side_by_side() -> None:
 
 
 @pytest.mark.parametrize("num_threads", [1, 4])
-def test_no_more_waits_than_may(num_threads: int) -> None:
+@pytest.mark.parametrize(("weight", "length"), [(1, 20), (100, 1), (0, 1)])
+def test_no_more_waits_than_may(num_threads: int, weight: int, length: int) -> None:
     begun, made = [], []
 
     def counted(number: int) -> Generator[int, None, None]:
         begun.append(number)
-        for _ in range(20):
-            made.append(1)
-            yield 1
+        for _ in range(length):
+            made.append(weight)
+            yield weight
 
     def streams() -> Generator[Any, None, None]:
         yield from map(counted, range(1_000))
 
-    items = ahead(streams(), num_threads=num_threads, limit=10)
+    items = ahead(streams(), num_threads=num_threads, limit=10, ahead=6)
     for taken, _ in enumerate(items, start=1):
-        if taken % 50 == 0:
+        if taken % 20 == 0:
             time.sleep(0.02)  # they go on, as far as they may
-            # Each thread has one in its hands, and every stream may have one that waits.
-            assert len(made) - taken <= 10 + 2 * num_threads
-            assert len(begun) - taken / 20 <= STREAMS_AHEAD + num_threads
-        if taken == 500:
+            # What may wait, what is waited for, and what each thread has in its hands.
+            assert sum(made) - taken * weight <= 10 + weight * (1 + num_threads)
+            # The one that is taken from, those that wait, and one that waits to wait.
+            assert len(begun) <= taken // length + 1 + 6 + 1
+        if taken == 200:
             break
-    time.sleep(0.02)
+    items.close()
+
+
+def test_closing_it_begins_nothing_more() -> None:
+    begun = []
+
+    def slow(number: int) -> Generator[int, None, None]:
+        begun.append(number)
+        time.sleep(0.05)
+        yield 100
+
+    def streams() -> Generator[Any, None, None]:
+        yield from map(slow, range(16))
+
+    items = ahead(streams(), num_threads=1)
+    next(items)
+    items.close()
+    assert len(begun) <= 3
+
+
+def test_a_process_that_leaves_it_open_ends() -> None:
+    code = (
+        "from hf_codec_bpe.data.prefetching import prefetched\n"
+        "streams = ((100 for _ in range(5)) for _ in range(40))\n"
+        "items = prefetched(streams, num_threads=2, ahead=9, weight=int, limit=120)\n"
+        "print(next(items))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=True)
+    assert done.stdout == b"100\n"
 
 
 def test_errors_come_where_they_were() -> None:
@@ -114,23 +151,29 @@ def test_an_error_between_streams() -> None:
 
 
 def test_closing_it_closes_what_it_goes_through() -> None:
-    closed = []
+    closed, begun = [], threading.Barrier(3, timeout=30)
 
     def endless(name: str) -> Generator[int, None, None]:
         try:
+            begun.wait()
             while True:
                 yield 1
         finally:
             closed.append(name)
 
+    kept = [endless("first"), endless("second")]  # so that nothing is closed for being forgotten
+
     def streams() -> Generator[Any, None, None]:
         try:
-            yield endless("first")
-            yield from (endless("another") for _ in range(1_000))
+            yield from kept
+            while True:
+                yield 1
         finally:
             closed.append("streams")
 
-    items = ahead(streams())
+    kept_streams = streams()
+    items = ahead(kept_streams)
+    threading.Thread(target=begun.wait).start()  # then both are
     assert next(items) == 1
     items.close()
-    assert {"first", "streams"} <= set(closed)
+    assert sorted(closed) == ["first", "second", "streams"]

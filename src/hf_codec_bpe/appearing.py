@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -15,15 +16,19 @@ __all__ = ["appearing_file", "appearing_folder", "write_json"]
 
 Guard: TypeAlias = Callable[[Path], AbstractContextManager[Any]]
 
+_LONGEST = 200
+"""Bytes of a file's name that leave room for more, of the 255 that there are."""
+
 
 @contextmanager
 def appearing_file(
-    path: Path, *, is_shared: bool = False, guard: Guard = nullcontext
+    path: Path, *, is_durable: bool = False, is_shared: bool = False, guard: Guard = nullcontext
 ) -> Iterator[Path]:
-    """Where to write a file that takes its place, on the disk, when all went well.
+    """Where to write a file that takes its place when all went well.
 
     Args:
         path: Its place; the folder is made.
+        is_durable: Whether it must be on the disk by then, because a later run counts on it.
         is_shared: Whether other processes may write the same file: each then has its own until it
             appears. What is left of one that was killed has a name that nobody takes again.
         guard: Around what is done to the file system here, to turn errors into others.
@@ -31,40 +36,58 @@ def appearing_file(
     with guard(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     mark = f".{uuid4().hex}" if is_shared else ""
-    partial = path.with_name(f".{path.name}{mark}.partial")
+    partial = path.with_name(f".{_short(path.name)}{mark}.partial")
     try:
         yield partial
         with guard(path):
-            _sync(partial)
+            if is_durable:
+                _sync(partial)
             partial.replace(path)
-            _sync(path.parent)
+            if is_durable:
+                _sync(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
 
 @contextmanager
 def appearing_folder(path: Path) -> Iterator[Path]:
-    """Where to make a folder that takes its place when all went well.
+    """Where to make a folder that takes its place, all at once, when all went well.
 
-    If something is there already, its files stay, but for those that have a new one.
+    If there is one already, its files stay, but for those that have a new one; they come one by
+    one, after all are written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as name:
-        part = Path(name, path.name)
+    path = path.resolve()  # through links, and what `..` means
+    is_new = not path.exists()
+    place = path.parent if is_new else path
+    place.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=place, prefix=f".{path.name}-") as name:
+        part = Path(name, "part")
         yield part
-        if path.exists() and any(path.iterdir()):
-            for file in part.iterdir():
-                file.replace(path / file.name)
-        else:
-            if path.exists():
-                path.rmdir()
+        if is_new:
             part.rename(path)
+        else:
+            _merge(part, path)
 
 
 def write_json(path: Path, values: Any) -> None:
     """Writes a file of JSON."""
     with appearing_file(path) as partial:
         partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
+def _merge(source: Path, target: Path) -> None:
+    for item in sorted(source.rglob("*")):  # folders before what is in them
+        place = target / item.relative_to(source)
+        if item.is_dir():
+            place.mkdir(exist_ok=True)
+        else:
+            item.replace(place)
+
+
+def _short(name: str) -> str:
+    """The name, or a hash of one that leaves no room for more."""
+    data = os.fsencode(name)
+    return name if len(data) <= _LONGEST else hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def _sync(path: Path) -> None:

@@ -5,7 +5,7 @@ Axis letters: V = all tokens of a tokenizer, L = tokens of a sequence, N = codes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -72,6 +72,13 @@ class TokenCodes:
         tokens["next_turn"] = (self._turns + self.num_codes) % self._alphabet.num_codebooks
         return tokens
 
+    @cached_property
+    def _decode(self) -> Callable[..., tuple[bool, npt.NDArray[np.int64]]]:
+        from .code_loops import decode, get_ready
+
+        get_ready()
+        return decode
+
     def positions_of(self, ids: Ids) -> npt.NDArray[np.int32]:
         """Positions `[N]` in the alphabet of tokens `[L]`, each of which stands for some code."""
         if len(ids) == 0:
@@ -101,13 +108,12 @@ class TokenCodes:
 
     def _decoded(self, ids: Ids) -> npt.NDArray[np.int64] | None:
         """The same by a compiled loop."""
-        from .code_loops import decode, get_ready
-
-        get_ready()
         num_codebooks = self._alphabet.num_codebooks
+        if ids.dtype == np.uint64:  # as lists come; what is huge becomes negative
+            ids = ids.view(np.int64)
         if ids.dtype != np.int64 or not ids.flags.carray:  # the kind that it is compiled for
             ids = ids.astype(np.int64)
-        in_turn, codes = decode(self._tokens, self._codes, num_codebooks, ids)
+        in_turn, codes = self._decode(self._tokens, self._codes, num_codebooks, ids)
         return codes if in_turn else None
 
 

@@ -101,7 +101,9 @@ def evaluate(
 def _label(codec: str, num_codebooks: int | None) -> str:
     """What the codec is called in tables, beside itself with other numbers of codebooks."""
     name = Path(codec).name if Path(codec).exists() else codec
-    return name if num_codebooks is None else f"{name}, {num_codebooks} codebooks"
+    if num_codebooks is None:
+        return name
+    return f"{name}, {num_codebooks} codebook{'s' * (num_codebooks > 1)}"
 
 
 def _open(name: str, num_codebooks: int | None, device: str) -> AudioCodec | CodecBPEProcessor:

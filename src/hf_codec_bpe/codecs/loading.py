@@ -67,12 +67,10 @@ def load_codec(
     """
     choice = {"num_codebooks": num_codebooks, "bandwidth": bandwidth, **settings}
     name = os.fspath(name_or_path)
-    if name == "demo" and not os.path.isdir(name):
-        name = str(demo_repo() / CODEC_FOLDER)
     preset = None if os.path.isdir(name) else find_preset(name)
     if preset and preset.unsupported:
         raise CodecError(f"{name} cannot be loaded. {preset.unsupported}")
-    place = preset.hub_id if preset else name
+    place = preset.hub_id if preset else _bundled(name)
     where: dict[str, Any] = {
         "revision": revision,
         "token": token,
@@ -81,7 +79,7 @@ def load_codec(
         "subfolder": subfolder,
     }
     if revision and os.path.isdir(place):
-        raise CodecError(f"revision={revision!r} is for the Hub, but {name} is a folder.")
+        raise CodecError(f"revision={revision!r} is for the Hub, but {name} is on this machine.")
     folder = Path(place, subfolder)
     if os.path.isdir(place) and not (folder / "config.json").exists():
         raise CodecNotFoundError(f"{folder} holds no codec: it has no config.json.")
@@ -110,6 +108,12 @@ def load_codec(
         **choice,
     )
     return codec if device is None else codec.to(device)
+
+
+def _bundled(name: str) -> str:
+    """The folder of the codec that comes with the package, or the name itself."""
+    is_bundled = name.lower() == "demo" and not os.path.exists(os.path.join(name, "config.json"))
+    return str(demo_repo() / CODEC_FOLDER) if is_bundled else name
 
 
 def _commit(repository: str, where: Mapping[str, Any]) -> str:

@@ -46,7 +46,7 @@ def appearing(path: Path) -> AbstractContextManager[Path]:
     Raises:
         CodesFileError: It cannot take its place.
     """
-    return appearing_file(path, is_shared=True, guard=writing)
+    return appearing_file(path, is_durable=True, is_shared=True, guard=writing)
 
 
 def sweep(folder: Path, names: Container[str]) -> None:
@@ -82,8 +82,10 @@ def _check(folder: Path, found: Mapping[str, Any], settings: Mapping[str, Any]) 
             for key in sorted(changed)
         )
         advice = "encode to another folder, or delete this one"
-        if changed == ["revision"] and found["revision"]:
-            advice += f". To go on here, load the codec with revision={found['revision']!r}"
+        if changed == ["revision"] and found.get("revision"):
+            advice += (
+                f". To go on here, load the codec with revision={found['revision']!r} (--revision)"
+            )
         raise CodesError(
             f"{folder} holds codes that were made with other settings ({differences}): {advice}."
         )

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from queue import SimpleQueue
 from threading import Condition, Thread
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 __all__ = ["prefetched"]
 
 T = TypeVar("T")
-
-STREAMS_AHEAD = 16
-"""How many streams at least may be begun or wait for a thread."""
 
 
 def prefetched(
     items: Generator[T | Generator[T, None, None], None, None],
     *,
     num_threads: int,
+    ahead: int,
     weight: Callable[[T], float],
     limit: float,
 ) -> Generator[T, None, None]:
@@ -31,26 +29,32 @@ def prefetched(
     Args:
         items: Runs in a thread of its own, and is closed there.
         num_threads: How many threads go through the streams, one each; likewise.
+        ahead: How many items and streams may be begun or wait for a thread.
         weight: How much an item of a stream counts while it waits.
-        limit: How much may wait. Of each stream one item may in any case.
+        limit: How much may wait, and one item of the stream that is being taken from in any case.
+            Each thread may have another one in its hands.
     """
-    room, order = _Room(limit), _Room(max(STREAMS_AHEAD, 2 * num_threads))
+    order, room = _Room(ahead), _Room(limit)
     queue: _Buffer[T | _Buffer[T]] = _Buffer(order, lambda _: 1)
-    pool = ThreadPoolExecutor(num_threads, thread_name_prefix="prefetching")
+    streams: _Streams = SimpleQueue()
 
     def begun() -> Generator[T | _Buffer[T], None, None]:
         with closing(items):
             for item in items:
                 if isinstance(item, Generator):
                     buffer = _Buffer(room, weight)
-                    pool.submit(_fill, buffer, item)
+                    streams.put((buffer, item))
                     yield buffer
                 else:
                     yield item
 
-    feeder = Thread(target=_fill, args=(queue, begun()), name="prefetching", daemon=True)
-    feeder.start()
+    # Daemons: where somebody leaves this generator open, the process ends nevertheless.
+    threads = [Thread(target=_fill, args=(queue, begun()), name="prefetching", daemon=True)]
+    for _ in range(num_threads):
+        threads.append(Thread(target=_work, args=(streams,), name="prefetching", daemon=True))
     try:
+        for thread in threads:
+            thread.start()
         for item in queue:
             if isinstance(item, _Buffer):
                 yield from item
@@ -59,20 +63,29 @@ def prefetched(
     finally:
         order.close()
         room.close()
-        feeder.join()
-        pool.shutdown()
+        for _ in range(num_threads):
+            streams.put(None)
+        for thread in threads:
+            if thread.ident is not None:  # it was started
+                thread.join()
+
+
+def _work(streams: _Streams) -> None:
+    """Goes through one stream after another until there are no more."""
+    while (job := streams.get()) is not None:
+        _fill(*job)
 
 
 def _fill(buffer: _Buffer[T], items: Generator[T, None, None]) -> None:
+    error: BaseException | None = None
     try:
-        for item in items:
-            if not buffer.put(item):
-                break
-        items.close()
-    except BaseException as error:
-        buffer.end(error)
-    else:
-        buffer.end(None)
+        with closing(items):
+            for item in () if buffer.is_closed else items:
+                if not buffer.put(item):
+                    break
+    except BaseException as problem:
+        error = problem
+    buffer.end(error)
 
 
 class _Room:
@@ -98,15 +111,25 @@ class _Buffer(Generic[T]):
         self._room = room
         self._weight = weight
         self._items: deque[T] = deque()
+        self._is_next = False
         self._is_over = False
         self._error: BaseException | None = None
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody takes any more."""
+        return self._room.is_closed
+
     def put(self, item: T) -> bool:
-        """Waits for room, unless nothing waits here; `False` if nobody takes any more."""
+        """Waits for room, unless this is what somebody waits for; `False` if nobody takes more."""
         room, weight = self._room, self._weight(item)
         with room.changed:
             room.changed.wait_for(
-                lambda: room.is_closed or not self._items or room.taken + weight <= room.limit
+                lambda: (
+                    room.is_closed
+                    or room.taken + weight <= room.limit
+                    or (self._is_next and not self._items)
+                )
             )
             self._items.append(item)
             room.taken += weight
@@ -120,6 +143,9 @@ class _Buffer(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         room = self._room
+        with room.changed:
+            self._is_next = True
+            room.changed.notify_all()
         while True:
             with room.changed:
                 room.changed.wait_for(lambda: self._items or self._is_over)
@@ -131,3 +157,6 @@ class _Buffer(Generic[T]):
                 room.taken -= self._weight(item)
                 room.changed.notify_all()
             yield item
+
+
+_Streams: TypeAlias = "SimpleQueue[tuple[_Buffer[Any], Generator[Any, None, None]] | None]"

@@ -84,7 +84,7 @@ def encode_dataset(
         audio_column: Likewise.
         id_column: Likewise.
         sampling_rate: Likewise.
-        num_workers: Likewise, of each actor.
+        num_workers: How many threads of an actor read; by default as many as it has CPUs.
         show_progress: Likewise. What is shown grows by whole shards.
 
     Raises:
@@ -107,6 +107,8 @@ def encode_dataset(
     check_shard_size(shard_size)
     actors = _Actors(num_cpus, num_gpus, concurrency)
     actors.check()
+    if num_workers is None:
+        num_workers = max(1, int(num_cpus))
     options = EncodingOptions(
         per_channel, batch_size, chunk_seconds, context_seconds, sampling_rate, num_workers
     )

@@ -112,10 +112,10 @@ def _read_parquet(path: Path, tokenizer: Any) -> Iterator[dict[str, Any]]:
                 "what pack_codes made."
             )
         made_by = (file.schema_arrow.metadata or {}).get(_MADE_BY)
-        if made_by not in (None, CodecVocabulary.of(tokenizer).fingerprint.encode()):
+        if made_by and made_by != CodecVocabulary.of(tokenizer).fingerprint.encode():
             raise PackingError(
-                f"{path} was made with another tokenizer, whose ids stand for other audio: pass "
-                "the one that packed it."
+                f"{path} was made with another tokenizer, or with another of its codecs, whose "
+                "ids stand for other audio: pass the one that packed it."
             )
         for batch in file.iter_batches(_BATCH, columns=columns):
             yield from batch.to_pylist()

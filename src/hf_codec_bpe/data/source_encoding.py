@@ -31,6 +31,8 @@ __all__ = ["EncodedSource", "EncodingOptions", "code_dtype", "encode_groups"]
 
 SECONDS_AHEAD = 120.0
 """How much audio the threads read ahead."""
+CLIPS_AHEAD = 16
+"""And of how many clips at least."""
 GPU_WORKERS = 8
 """How many threads read for a GPU by default, if there are as many cores."""
 
@@ -63,7 +65,7 @@ class EncodingOptions:
         """How many threads read for a codec on a type of device: one is ahead of any CPU."""
         if self.num_workers is not None:
             return self.num_workers
-        return 1 if device == "cpu" else min(GPU_WORKERS, os.cpu_count() or 1)
+        return 1 if device == "cpu" else min(GPU_WORKERS, _num_cores())
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -96,6 +98,13 @@ class EncodedSource(NamedTuple):
         return {key: text and _printable(text) for key, text in noted.items()}
 
 
+def _num_cores() -> int:
+    """Those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def encode_groups(
     codec: AudioCodec,
     groups: Iterable[tuple[int, Iterable[Source]]],
@@ -119,8 +128,13 @@ def encode_groups(
     read = partial(_read, codec=codec, options=options, chunk=chunk, context=context)
     waiting = max(limit, 2 * options.batch_size * ((chunk or 0) + context))
     batches = WindowBatches(codec, options.batch_size, context, waiting)
-    num_threads = options.num_threads(codec.device.type)
-    events = prefetched(_events(groups, read), num_threads=num_threads, weight=_weight, limit=limit)
+    events = prefetched(
+        _events(groups, read),
+        num_threads=options.num_threads(codec.device.type),
+        ahead=max(CLIPS_AHEAD, 2 * options.batch_size),
+        weight=_weight,
+        limit=limit,
+    )
     with closing(events):
         for event in events:
             if isinstance(event, int):
