@@ -82,7 +82,15 @@ def _error(name: str, value: Any) -> str:
 
 def _class(name: str, value: type, seen: set[Any]) -> str:
     members = "".join(_member(name, key, member) for key, member in _members(value, seen))
-    return _function(name, value, "###") + members
+    return _function(name, value, "###", _kind(value, seen)) + members
+
+
+def _kind(value: type, seen: set[Any]) -> str:
+    """For a class that is made as its base is, whose reference stands elsewhere: a link there."""
+    if "__init__" in vars(value):
+        return ""
+    bases = (base.__name__ for base in value.__mro__[1:] if base in seen)
+    return next((f"Made like every [`{name}`](#{_anchor(name)}).\n\n" for name in bases), "")
 
 
 def _members(value: type, seen: set[Any]) -> Iterator[tuple[str, Any]]:
@@ -104,10 +112,10 @@ def _member(owner: str, name: str, member: Any) -> str:
     return _function(f"{owner}.{name}", function, "####") if inspect.isfunction(function) else ""
 
 
-def _function(name: str, value: Any, heading: str) -> str:
+def _function(name: str, value: Any, heading: str, kind: str = "") -> str:
     prose = _prose(inspect.getdoc(value) or "")
     signature = _signature(name, value)
-    return f"\n{heading} `{name}`\n\n{signature}{prose}\n"
+    return f"\n{heading} `{name}`\n\n{signature}{kind}{prose}\n"
 
 
 def _signature(name: str, value: Any) -> str:

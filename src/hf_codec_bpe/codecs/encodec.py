@@ -15,6 +15,9 @@ __all__ = ["EncodecCodec"]
 class EncodecCodec(BandwidthCodec):
     """EnCodec models that make one stream of codes: the 24 kHz kind.
 
+    All codebooks are used unless `num_codebooks` or `bandwidth` says otherwise; Transformers' own
+    `EncodecModel.encode` uses those of its lowest bandwidth.
+
     The 48 kHz model is refused: it cuts audio into chunks of its own that overlap, and decoding
     needs a loudness scale for each of them, which is no code and could not become a token.
     """
