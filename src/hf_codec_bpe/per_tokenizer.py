@@ -16,7 +16,7 @@ def per_tokenizer(make: Callable[[Any], Result]) -> Callable[[Any], Result]:
     made: WeakKeyDictionary[Any, tuple[Any, Result]] = WeakKeyDictionary()
 
     def remembered(tokenizer: Any) -> Result:
-        tokens = (len(tokenizer), tuple(tokenizer.all_special_ids))
+        tokens = (len(tokenizer), tuple(tokenizer.all_special_tokens))
         known = made.get(tokenizer)
         if known is None or known[0] != tokens:
             known = made[tokenizer] = (tokens, make(tokenizer))
