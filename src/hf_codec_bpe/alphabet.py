@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, cached_property, partial
 from itertools import accumulate
 from numbers import Integral
@@ -351,10 +351,7 @@ class CodebookAlphabet:
     def _by_frames(self, codes: Any, starts: npt.NDArray[Start]) -> npt.NDArray[Start]:
         """Checks codes `[K, T]`, and adds the start `[K]` of each one's codebook, as `[T * K]`."""
         if self._is_for_numba(codes):
-            from .code_loops import by_frames, get_ready
-
-            get_ready()
-            are_inside, found = by_frames(codes, starts, self._sizes)
+            are_inside, found = self._compiled_by_frames(codes, starts, self._sizes)
             if are_inside:
                 return found
         array = self.checked(codes)
@@ -362,6 +359,13 @@ class CodebookAlphabet:
         # Read along the codes and written across: several times faster than the other way round.
         np.add(array, starts[:, None], out=found.T, dtype=starts.dtype, casting="unsafe")
         return found.reshape(-1)
+
+    @cached_property
+    def _compiled_by_frames(self) -> Callable[..., tuple[bool, npt.NDArray[Any]]]:
+        from .code_loops import by_frames, get_ready
+
+        get_ready()
+        return by_frames
 
     def _is_for_numba(self, codes: Any) -> bool:
         """Whether codes are of the kind that a loop is compiled for, and it is at hand."""
