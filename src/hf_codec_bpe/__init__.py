@@ -23,6 +23,7 @@ from ._version import __version__
 
 if TYPE_CHECKING:
     from .alphabet import CodebookAlphabet
+    from .bundled import demo_repo
     from .code_shards import CodeShards
     from .codec_vocabulary import CodecVocabulary, alphabets_of
     from .codecs import AudioCodec, load_codec, register_codec
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from .data.encode_dataset import encode_dataset
     from .data.packing import pack_codes
     from .data.statistics import sequence_statistics
-    from .demo import demo_repo
     from .generation import AudioGrammarLogitsProcessor, AudioStreamer
     from .processing_codec_bpe import CodecBPEProcessor
     from .tokenization_codec_bpe import CodecBPETokenizer
@@ -82,7 +82,7 @@ _MODULES = {
     "alphabets_of": "codec_vocabulary",
     "chars_to_codes": "compat",
     "codes_to_chars": "compat",
-    "demo_repo": "demo",
+    "demo_repo": "bundled",
     "encode_dataset": "data.encode_dataset",
     "extend_model": "vocabulary.model",
     "extend_tokenizer": "vocabulary.tokenizer",

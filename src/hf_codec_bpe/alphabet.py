@@ -342,10 +342,8 @@ class CodebookAlphabet:
     @cached_property
     def _first_points(self) -> npt.NDArray[np.uint32] | None:
         """The first code point of each codebook; `None` where one has a gap, such as surrogates."""
-        firsts, lasts = (
-            self._code_points[self._starts[:-1]],
-            self._code_points[self._starts[1:] - 1],
-        )
+        firsts = self._code_points[self._starts[:-1]]
+        lasts = self._code_points[self._starts[1:] - 1]
         return firsts if np.array_equal(lasts - firsts + 1, self.codebook_sizes) else None
 
     def _by_frames(self, codes: Any, starts: npt.NDArray[Start]) -> npt.NDArray[Start]:

@@ -13,7 +13,7 @@ from huggingface_hub.errors import HFValidationError, RevisionResolutionError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedConfig
 
-from ..demo import demo_repo
+from ..bundled import demo_repo
 from ..errors import CodecBPEError, CodecError, CodecNotFoundError, first_line
 from ..presets import Preset, find_preset, similar_presets
 from ..untrusted import check_weights_index

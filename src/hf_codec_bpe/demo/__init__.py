@@ -1,24 +1,7 @@
-"""What comes with the package, so that everything can be tried with no network."""
+"""A first minute with the package: a round trip, and a page to try it on."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from ..bundled import demo_clip, demo_repo
 
 __all__ = ["demo_clip", "demo_repo"]
-
-
-def demo_repo() -> Path:
-    """The folder of a small, whole repository: processor, tokenizer and codec.
-
-    Its codec is made to try things with and to test with; for real work use Mimi and its like.
-
-    ```python
-    processor = AutoProcessor.from_pretrained(demo_repo())
-    ```
-    """
-    return Path(__file__).parent / "repo"
-
-
-def demo_clip() -> Path:
-    """A few seconds of synthesised speech."""
-    return Path(__file__).parent / "clip.flac"

@@ -1,0 +1,26 @@
+"""What comes with the package, so that everything can be tried with no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["demo_clip", "demo_repo"]
+
+_FOLDER = Path(__file__).parent / "demo"
+
+
+def demo_repo() -> Path:
+    """The folder of a small, whole repository: processor, tokenizer and codec.
+
+    Its codec is made to try things with and to test with; for real work use Mimi and its like.
+
+    ```python
+    processor = AutoProcessor.from_pretrained(demo_repo())
+    ```
+    """
+    return _FOLDER / "repo"
+
+
+def demo_clip() -> Path:
+    """A few seconds of synthesised speech."""
+    return _FOLDER / "clip.flac"
