@@ -349,6 +349,8 @@ def test_the_command_on_the_demo(capsys: pytest.CaptureFixture[str], tmp_path: P
         assert row in table
     with pytest.raises(ReportError, match="leave out --num-codebooks"):
         command("demo", demo_clip(), "-k", 2)
+    with pytest.raises(ReportError, match="--revision v1 is for the Hub, but demo"):
+        command("demo", demo_clip(), "--revision", "v1")
 
 
 def test_codecs_side_by_side_and_a_recogniser(

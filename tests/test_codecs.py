@@ -262,6 +262,31 @@ def test_windows_that_share_a_batch_are_grouped_rightly(
     assert changed <= 0.01 * sum(codes.size for codes in alone)
 
 
+def test_silence_behind_a_clip_changes_no_code_of_a_causal_model(family: str) -> None:
+    codec = make(family)
+    hop = codec.hop_length
+    unchanged = []
+    for clip in around_frames(hop, seed=3):
+        codes = codec.encode([clip])[0]
+        end = codec.num_frames(len(clip)) * hop
+        longer = codec.encode([np.pad(clip, (0, end + 9 * hop - len(clip)))])[0]
+        unchanged.append(np.array_equal(longer[:, : codes.shape[1]], codes))
+    assert all(unchanged) == codec.is_causal
+
+
+def test_clips_of_about_the_same_length_share_a_batch_of_a_causal_model(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec = make(family)
+    clips = [speech_like(frames * codec.hop_length - 1, frames) for frames in (33, 34, 36, 37)]
+    encode_batch = Mock(side_effect=codec._encode_batch)
+    monkeypatch.setattr(codec, "_encode_batch", encode_batch)
+    monkeypatch.setattr(codec, "max_batch_size", lambda size: size)  # as on a GPU
+    codec.encode(clips)
+    sizes = [len(call.args[0]) for call in encode_batch.call_args_list]
+    assert sizes == ([3, 1] if codec.is_causal else [1] * 4)
+
+
 @pytest.mark.parametrize(
     ("waveforms", "message"),
     [

@@ -35,6 +35,7 @@ from hf_codec_bpe.code_shards import CodeShards
 from hf_codec_bpe.demo import demo_clip
 from hf_codec_bpe.errors import (
     BuildError,
+    CodecError,
     CodecMismatchError,
     CodecNotFoundError,
     CodesError,
@@ -140,6 +141,19 @@ def test_an_extended_model_comes_back_with_its_tokenizer_and_processor(
     ids = ids_of(whole, clip)
     assert CodecVocabulary.of(plain).texts == whole.vocabulary.texts
     assert ids_of(AutoProcessor.from_pretrained("user/audio-llm"), clip) == ids
+
+
+def test_a_revision_is_what_is_evaluated(
+    processor: CodecBPEProcessor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    HfApi().create_repo(NAME)
+    HfApi().create_branch(NAME, branch="next")
+    processor.push_to_hub(NAME, revision="next")
+    arguments = ["evaluate", NAME, str(demo_clip()), "--json"]
+    app([*arguments, "--revision", "next"], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out)["bpe"] is not None
+    with pytest.raises(CodecError, match=NAME):  # main has no processor, and no codec
+        app(arguments, standalone_mode=False)
 
 
 def test_options_are_honoured(hub: LocalHub, processor: CodecBPEProcessor) -> None:

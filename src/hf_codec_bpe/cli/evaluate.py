@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ReportError
-from .options import Device, NumCodebooks, hide_loading_bars, make_folder, open_codec
+from .options import Device, NumCodebooks, Revision, hide_loading_bars, make_folder, open_codec
 
 if TYPE_CHECKING:
     from ..codecs import AudioCodec
@@ -37,6 +37,7 @@ def evaluate(
         ),
     ],
     num_codebooks: NumCodebooks = None,
+    revision: Revision = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -87,7 +88,7 @@ def evaluate(
     others = [_read(path) for path in beside or ()]
     clips = _clips(audio)[:limit]
     found = codec_report(
-        _open(codec, num_codebooks, device),
+        _open(codec, num_codebooks, device, revision),
         tqdm(clips, unit="clip", desc="Measuring"),
         name=name or ", ".join(map(str, audio)),
         label=_label(codec, num_codebooks),
@@ -106,24 +107,28 @@ def _label(codec: str, num_codebooks: int | None) -> str:
     return f"{name}, {num_codebooks} codebook{'s' * (num_codebooks > 1)}"
 
 
-def _open(name: str, num_codebooks: int | None, device: str) -> AudioCodec | CodecBPEProcessor:
+def _open(
+    name: str, num_codebooks: int | None, device: str, revision: str | None
+) -> AudioCodec | CodecBPEProcessor:
     """The processor or the codec of that name."""
     from ..demo import demo_repo
     from ..processing_codec_bpe import CodecBPEProcessor
 
     place = str(demo_repo()) if name == "demo" else name
-    if not _is_processor(place):
-        return open_codec(name, num_codebooks, device)
+    if not _is_processor(place, revision):
+        return open_codec(name, num_codebooks, device, revision=revision)
     if num_codebooks is not None:
         raise ReportError(
             f"{name} is a processor, whose tokenizer was made for its codebooks: leave out "
             "--num-codebooks, or name the codec alone."
         )
+    if revision is not None and Path(place).is_dir():
+        raise ReportError(f"--revision {revision} is for the Hub, but {name} is on this machine.")
     hide_loading_bars()
-    return CodecBPEProcessor.from_pretrained(place).to(device)
+    return CodecBPEProcessor.from_pretrained(place, revision=revision or "main").to(device)
 
 
-def _is_processor(place: str) -> bool:
+def _is_processor(place: str, revision: str | None) -> bool:
     """Whether a processor is there; `False` if nobody can tell."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
@@ -135,7 +140,7 @@ def _is_processor(place: str) -> bool:
     if find_preset(place):
         return False
     try:
-        hf_hub_download(place, "processor_config.json")
+        hf_hub_download(place, "processor_config.json", revision=revision)
     except (HfHubHTTPError, HFValidationError, OSError):
         return False
     return True

@@ -91,12 +91,10 @@ def open_codec(
 ) -> AudioCodec:
     """The codec that the options name."""
     from ..codecs import load_codec
-    from ..codecs.pin import CODEC_FOLDER
-    from ..demo import demo_repo
 
     hide_loading_bars()
     return load_codec(
-        demo_repo() / CODEC_FOLDER if name == "demo" else name,
+        name,
         revision=revision,
         num_codebooks=num_codebooks,
         bandwidth=bandwidth,

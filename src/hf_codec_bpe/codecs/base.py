@@ -24,6 +24,7 @@ from .encoding import checked_clips, encode_clips, window_samples
 from .pin import CodecPin, weights_fingerprint
 from .selection import select_codebooks
 from .streaming import CodecStream, WindowStream
+from .windows import rounded_up
 
 __all__ = ["AudioCodec"]
 
@@ -153,11 +154,23 @@ class AudioCodec(ABC):
         """Samples per second that `decode` gives."""
         return self.sampling_rate
 
+    @property
+    def is_causal(self) -> bool:
+        """Whether silence behind whole frames changes none of their codes."""
+        return False
+
     def padded_length(self, num_samples: int) -> int:
-        """The length that a window is padded to with silence, alone or in a batch."""
-        return (
-            self.num_frames(num_samples) * self.hop_length if self.pads_to_frames else num_samples
-        )
+        """The length that a window is padded to with silence, alone or in a batch.
+
+        A causal model's windows are padded further where they can share a batch, to one of a few
+        lengths.
+        """
+        if not self.pads_to_frames:
+            return num_samples
+        num_frames = self.num_frames(num_samples)
+        if self.is_causal and self.max_batch_size(2) > 1:
+            num_frames = rounded_up(num_frames)
+        return num_frames * self.hop_length
 
     def num_frames(self, num_samples: int) -> int:
         """How many frames `encode` makes of so many samples, unchunked, before merging."""
@@ -263,8 +276,8 @@ class AudioCodec(ABC):
 
         Args:
             waveforms: Clips of any lengths, each float samples `[S]` at `sampling_rate`.
-            batch_size: How many windows of equal length a GPU encodes at once: changes memory
-                and speed. A CPU encodes one after another.
+            batch_size: How many windows of equal padded length a GPU encodes at once: changes
+                memory and speed. A CPU encodes one after another.
             chunk_seconds: Cut clips into chunks of this length, encoded independently: bounds
                 memory, and simulates streaming. Codes near the cuts differ from uncut ones.
             context_seconds: The length of the window that a chunk is encoded in: the chunk and,

@@ -21,7 +21,8 @@ class MimiCodec(AudioCodec):
     """Mimi models.
 
     Every clip is padded with silence to whole frames (1920 samples at 24 kHz), alone too: as the
-    original does when it streams, and so that a batch never changes the last frame.
+    original does when it streams, and so that a batch never changes the last frame. Clips of about
+    the same length share a batch on a GPU.
     """
 
     family = "mimi"
@@ -30,6 +31,10 @@ class MimiCodec(AudioCodec):
     @property
     def hop_length(self) -> int:
         return math.ceil(self.sampling_rate / self.config.frame_rate)
+
+    @property
+    def is_causal(self) -> bool:
+        return bool(self.config.use_causal_conv)
 
     def stream(
         self, *, chunk_seconds: float | None = None, context_seconds: float = 0.0

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..audio import Waveform
 
-__all__ = ["Window", "batches", "plan", "stacked"]
+__all__ = ["Window", "batches", "plan", "rounded_up", "stacked"]
 
 
 class Window(NamedTuple):
@@ -61,6 +61,17 @@ def stacked(
         heard = waveforms[window.clip][max(0, first) : window.stop]
         row[silence : silence + len(heard)] = heard
     return samples
+
+
+def rounded_up(num_frames: int) -> int:
+    """The next of eight lengths between a power of two and the next: at most an eighth more.
+
+    Example:
+        >>> [rounded_up(num_frames) for num_frames in (7, 16, 17, 33, 375)]
+        [7, 16, 18, 36, 384]
+    """
+    step = 1 << max(0, num_frames.bit_length() - 4)
+    return -(-num_frames // step) * step
 
 
 def batches(
