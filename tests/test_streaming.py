@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,6 +52,35 @@ def test_mimi_streams_past_its_attention_window() -> None:
     clip = tiny.speech_like(40 * 1920, 3)
     cuts = [1920 * frame for frame in range(40)]
     assert np.array_equal(streamed(codec, clip, cuts), codec.encode([clip])[0])
+
+
+@pytest.mark.parametrize("options", [{}, {"chunk_seconds": 0.16, "context_seconds": 0.4}])
+def test_one_buffer_can_be_filled_anew_for_every_push(options: dict[str, float]) -> None:
+    # As sound cards do; and views of any strides are fine.
+    clip = tiny.speech_like(12 * 1920, 4)
+    buffer = np.empty(2 * 1920, dtype=np.float32)
+    codes = []
+    with MIMI.stream(**options) as stream:
+        for start in range(0, len(clip), len(buffer)):
+            buffer[::-1] = clip[start : start + len(buffer)]
+            codes.append(stream.push(buffer[::-1]))
+        buffer[:] = 0
+        codes.append(stream.flush())
+    assert np.array_equal(np.concatenate(codes, axis=1), MIMI.encode([clip], **options)[0])
+
+
+def test_mimi_moves_with_what_it_remembers_of_its_codebooks() -> None:
+    codec = MimiCodec(tiny.mimi(), num_codebooks=4)
+    clip = tiny.speech_like(9_600)
+    codes = codec.encode([clip])[0]
+    waveform = codec.decode([codes])[0]
+    codec.model.to(torch.float64)  # stands for another device
+    assert np.array_equal(codec.encode([clip])[0], codes)
+    assert np.allclose(codec.decode([codes])[0], waveform, atol=1e-5)
+    with codec.stream() as stream:
+        assert np.array_equal(stream.push(clip), codes)
+    codec.model.to(torch.float32)
+    assert np.array_equal(codec.decode([codes])[0], waveform)
 
 
 def test_codes_come_as_soon_as_a_chunk_is_complete() -> None:

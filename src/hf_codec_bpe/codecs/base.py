@@ -9,7 +9,6 @@ import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,7 +19,10 @@ from transformers import PreTrainedModel
 from ..alphabet import CodebookAlphabet
 from ..audio import Waveform
 from ..errors import CodecError
+from .arithmetic import own_precision
 from .encoding import checked_clips, encode_clips, window_samples
+from .integer_padding import count_padding_in_integers
+from .memory import memory_errors
 from .pin import CodecPin, weights_fingerprint
 from .selection import select_codebooks
 from .streaming import CodecStream, WindowStream
@@ -82,6 +84,7 @@ class AudioCodec(ABC):
         **settings: Any,
     ) -> None:
         self.model = model.eval()
+        count_padding_in_integers(self.model)
         self.config = model.config
         self._check_config()
         self.name_or_path = name_or_path
@@ -89,6 +92,7 @@ class AudioCodec(ABC):
         self.codebook_sizes = self._select_codebooks(num_codebooks, bandwidth)
         self.settings = self._checked_settings(settings)
         self.feature_extractor = feature_extractor or self._make_feature_extractor()
+        self._fingerprints: dict[torch.dtype, str] = {}
 
     def __repr__(self) -> str:
         return (
@@ -109,6 +113,10 @@ class AudioCodec(ABC):
     @abstractmethod
     def _decode_batch(self, audio_codes: torch.Tensor) -> torch.Tensor:
         """Codes `[B, K, T]` to waveforms `[B, num_samples(T)]`."""
+
+    def _as_input(self, samples: torch.Tensor) -> torch.Tensor:
+        """Float32 samples `[B, 1, S]` as `_encode_batch` takes them: by default like the model."""
+        return samples.to(self.device, self.dtype)
 
     @abstractmethod
     def _make_feature_extractor(self) -> Any:
@@ -224,20 +232,25 @@ class AudioCodec(ABC):
             settings=self.settings,
         )
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """A hash of the model's weights."""
-        return weights_fingerprint(self.model)
+        if self.dtype not in self._fingerprints:
+            self._fingerprints[self.dtype] = weights_fingerprint(self.model)
+        return self._fingerprints[self.dtype]
 
     def to(self, device: str | torch.device) -> AudioCodec:
         """Moves the model to a device; returns the codec.
 
         Raises:
-            CodecError: There is no such device here.
+            CodecError: There is no such device here, or no room on it; the model stays where it
+                was.
         """
+        before = self.device
         try:
-            self.model.to(device)
-        except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+            self.model.to(torch.device(device))
+        except (RuntimeError, AssertionError, TypeError) as error:  # torch without CUDA asserts
+            self.model.to(before)
             raise CodecError(f"device={str(device)!r} cannot be used: {error}") from error
         return self
 
@@ -263,7 +276,6 @@ class AudioCodec(ABC):
         self.model.save_pretrained(save_directory)
         self.feature_extractor.save_pretrained(save_directory)
 
-    @torch.inference_mode()
     def encode(
         self,
         waveforms: Sequence[Any],
@@ -294,9 +306,9 @@ class AudioCodec(ABC):
         if batch_size < 1:
             raise CodecError(f"batch_size={batch_size} is not possible: pass 1 or more.")
         chunk, context = window_samples(self, chunk_seconds, context_seconds)
-        return encode_clips(self, checked_clips(waveforms), batch_size, chunk, context)
+        with own_precision(self.device):
+            return encode_clips(self, checked_clips(waveforms), batch_size, chunk, context)
 
-    @torch.inference_mode()
     def decode(self, codes: Sequence[Any]) -> list[Waveform]:
         """Decodes clips, one by one.
 
@@ -310,9 +322,11 @@ class AudioCodec(ABC):
         Raises:
             CodesError: Codes of another shape or type.
             AlphabetError: A code outside its codebook.
+            CodecMemoryError: A clip does not fit in memory.
         """
         alphabet = CodebookAlphabet(self.codebook_sizes)
-        return [self._decode_one(alphabet.checked(clip)) for clip in codes]
+        with own_precision(self.device):
+            return [self._decode_one(alphabet.checked(clip)) for clip in codes]
 
     def stream(
         self, *, chunk_seconds: float | None = None, context_seconds: float = 0.0
@@ -337,5 +351,7 @@ class AudioCodec(ABC):
     def _decode_one(self, codes: npt.NDArray[np.integer[Any]]) -> Waveform:
         if codes.shape[1] == 0:
             return np.zeros(0, dtype=np.float32)
-        audio_codes = torch.from_numpy(codes.astype(np.int64))[None].to(self.device)
-        return self._decode_batch(audio_codes)[0].float().cpu().numpy()
+        seconds = codes.shape[1] / self.frame_rate
+        with memory_errors(f"{seconds:g} s of codes on {self.device}", "decode shorter pieces"):
+            audio_codes = torch.from_numpy(codes.astype(np.int64))[None].to(self.device)
+            return self._decode_batch(audio_codes)[0].float().cpu().numpy()

@@ -6,7 +6,6 @@ Axis letters: B = batch, K = codebooks, T = frames, S = samples.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,8 @@ import numpy.typing as npt
 import torch
 
 from ..audio import Waveform
-from ..errors import AudioError, CodecError, CodecMemoryError
+from ..errors import AudioError, CodecError
+from .memory import memory_errors
 from .windows import batches, plan, stacked
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ __all__ = [
 ]
 
 Codes = npt.NDArray[np.int64]
-
-_NO_MEMORY = re.compile("out of memory|not enough memory|can't allocate memory|ALLOC_FAILED")
-"""What torch, CUDA, cuBLAS and cuDNN say, not always as an error of their own."""
 
 
 def encode_clips(
@@ -147,18 +144,11 @@ def _run(codec: AudioCodec, inputs: npt.NDArray[np.float32]) -> Codes:
     Raises:
         CodecMemoryError: They do not fit in memory.
     """
-    input_values = torch.from_numpy(inputs)[:, None]
-    try:
-        audio_codes = codec._encode_batch(input_values.to(codec.device, codec.dtype))
-    except RuntimeError as error:  # torch.OutOfMemoryError on a GPU; its base on a CPU
-        if isinstance(error, torch.OutOfMemoryError) or _NO_MEMORY.search(str(error)):
-            seconds = inputs.shape[1] / codec.sampling_rate
-            raise CodecMemoryError(
-                f"{len(inputs)} window(s) of {seconds:g} s do not fit in memory on {codec.device}: "
-                "pass a smaller chunk_seconds or batch_size."
-            ) from error
-        raise
-    return audio_codes.to("cpu", torch.int64).numpy()
+    seconds = inputs.shape[1] / codec.sampling_rate
+    what = f"{len(inputs)} window(s) of {seconds:g} s on {codec.device}"
+    with memory_errors(what, "pass a smaller chunk_seconds or batch_size"):
+        audio_codes = codec._encode_batch(codec._as_input(torch.from_numpy(inputs)[:, None]))
+        return audio_codes.to("cpu", torch.int64).numpy()
 
 
 def _kept(codec: AudioCodec, codes: Codes, num_samples: int, context: int) -> Codes:

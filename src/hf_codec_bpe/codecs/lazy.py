@@ -110,9 +110,9 @@ class LazyCodec:
 
     def to(self, device: str | torch.device) -> None:
         """Moves the codec to a device, now or when it is loaded."""
-        self.device = device
         if self._codec is not None:
             self._codec.to(device)
+        self.device = device
 
     def _place(self, pin: CodecPin) -> dict[str, Any]:
         if not pin.is_beside:

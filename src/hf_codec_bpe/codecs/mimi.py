@@ -10,6 +10,7 @@ from transformers import EncodecFeatureExtractor
 
 from ..audio import Waveform
 from ..errors import CodecError
+from .arithmetic import own_precision
 from .base import AudioCodec
 from .encoding import Codes, no_codes
 from .streaming import CodecStream
@@ -50,10 +51,23 @@ class MimiCodec(AudioCodec):
     def _make_feature_extractor(self) -> EncodecFeatureExtractor:
         return EncodecFeatureExtractor(feature_size=1, sampling_rate=self.sampling_rate)
 
+    def _as_input(self, samples: torch.Tensor) -> torch.Tensor:
+        self._forget_moved_codebooks()
+        return super()._as_input(samples)
+
+    def _forget_moved_codebooks(self) -> None:
+        """Codebooks remember their vectors, which do not move when the model does."""
+        for module in self.model.quantizer.modules():
+            if (vectors := getattr(module, "_embed", None)) is not None:
+                weights = module.embed_sum
+                if (vectors.device, vectors.dtype) != (weights.device, weights.dtype):
+                    module._embed = None
+
     def _encode_batch(self, input_values: torch.Tensor) -> torch.Tensor:
         return self.model.encode(input_values, num_quantizers=self.num_codebooks).audio_codes
 
     def _decode_batch(self, audio_codes: torch.Tensor) -> torch.Tensor:
+        self._forget_moved_codebooks()
         return self.model.decode(audio_codes).audio_values[:, 0]
 
 
@@ -73,7 +87,6 @@ class MimiStream(CodecStream):
         super().__init__(codec)
         self._caches: dict[str, Any] = {}
 
-    @torch.inference_mode()
     def _push(self, samples: Waveform) -> Codes:
         if len(samples) % self.codec.hop_length:
             raise CodecError(
@@ -81,13 +94,14 @@ class MimiStream(CodecStream):
                 f"{self.codec.hop_length} samples, and pad the last push with silence, or choose "
                 "chunks of any length with codec.stream(chunk_seconds=...)."
             )
-        input_values = torch.from_numpy(samples)[None, None].to(self.codec.device, self.codec.dtype)
-        output = self.codec.model.encode(
-            input_values,
-            num_quantizers=self.codec.num_codebooks,
-            use_streaming=True,
-            **self._caches,
-        )
+        own = samples.copy()  # the caches keep a view of it, and the caller may fill it anew
+        with own_precision(self.codec.device):
+            output = self.codec.model.encode(
+                self.codec._as_input(torch.from_numpy(own)[None, None]),
+                num_quantizers=self.codec.num_codebooks,
+                use_streaming=True,
+                **self._caches,
+            )
         self._caches = {name: output[name] for name in _CACHES if name in output}
         return output.audio_codes[0].cpu().numpy()
 

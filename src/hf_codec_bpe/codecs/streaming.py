@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from ..audio import Waveform
 from ..errors import CodecError
+from .arithmetic import own_precision
 from .encoding import Codes, checked_waveform, encode_window, no_codes
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ class WindowStream(CodecStream):
     def _flush(self) -> Codes:
         return self._encode(self._waiting) if len(self._waiting) else no_codes(self.codec)
 
-    @torch.inference_mode()
     def _encode(self, chunk: Waveform) -> Codes:
         window = np.concatenate([self._past, chunk])
         self._past = window[len(window) - self.context :]
-        return encode_window(self.codec, window, self.context)
+        with own_precision(self.codec.device):
+            return encode_window(self.codec, window, self.context)

@@ -37,9 +37,12 @@ class Xcodec2Codec(AudioCodec):
 
         return Xcodec2FeatureExtractor(sampling_rate=self.sampling_rate, hop_length=self.hop_length)
 
+    def _as_input(self, samples: torch.Tensor) -> torch.Tensor:
+        return samples  # the feature extractor works on the CPU, in float32
+
     def _encode_batch(self, input_values: torch.Tensor) -> torch.Tensor:
         features = self.feature_extractor(
-            list(input_values[:, 0].float().cpu().numpy()),
+            list(input_values[:, 0].numpy()),
             sampling_rate=self.sampling_rate,
             return_tensors="pt",
         )

@@ -18,7 +18,7 @@ import numpy as np
 from ..audio import Waveform
 from ..audio_blocks import audio_blocks
 from ..codecs.encoding import window_samples
-from ..errors import AudioError, CodecBPEError, CodecError, CodecMemoryError, first_line
+from ..errors import AudioError, CodecBPEError, CodecError, first_line
 from .clip_windows import clip_windows
 from .prefetching import prefetched
 from .sources import Source
@@ -218,7 +218,7 @@ class _Clip:
     end: _End | None = None
     error: CodecBPEError | None = None
 
-    def place(self, channel: int, dtype: np.dtype[Any]) -> Callable[[Codes | Exception], None]:
+    def place(self, channel: int, dtype: np.dtype[Any]) -> Callable[[Codes | CodecBPEError], None]:
         """Makes room for a window; what is returned is to be told what becomes of it."""
         while len(self.windows) <= channel:
             self.windows.append([])
@@ -226,10 +226,10 @@ class _Clip:
         windows.append(None)
         self.num_waiting += 1
 
-        def tell(result: Codes | Exception) -> None:
+        def tell(result: Codes | CodecBPEError) -> None:
             self.num_waiting -= 1
-            if isinstance(result, Exception):
-                self.error = self.error or _as_ours(result)
+            if isinstance(result, CodecBPEError):
+                self.error = self.error or result
             else:
                 windows[index] = result.astype(dtype)
 
@@ -267,7 +267,3 @@ def _results(
     batches.flush()
     for clip in clips:
         yield from clip.results()
-
-
-def _as_ours(error: Exception) -> CodecBPEError:
-    return error if isinstance(error, CodecBPEError) else CodecMemoryError(f"No memory: {error}")

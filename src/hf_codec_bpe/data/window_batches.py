@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..audio import Waveform
-from ..errors import CodecBPEError
+from ..errors import CodecBPEError, CodecMemoryError
 
 if TYPE_CHECKING:
     from ..codecs import AudioCodec
@@ -27,7 +27,7 @@ class WaitingWindow(NamedTuple):
     """Samples `[S]`, and who wants to know what becomes of them: their codes, or an error."""
 
     samples: Waveform
-    tell: Callable[[Codes | Exception], None]
+    tell: Callable[[Codes | CodecBPEError], None]
 
 
 class WindowBatches:
@@ -83,7 +83,7 @@ class WindowBatches:
                 self._encode_alone(batch, problem)
             done += len(batch)
 
-    def _encode_alone(self, batch: Sequence[WaitingWindow], problem: Exception) -> None:
+    def _encode_alone(self, batch: Sequence[WaitingWindow], problem: CodecBPEError) -> None:
         """Finds out which windows of a batch fail."""
         if len(batch) == 1:
             batch[0].tell(problem)
@@ -91,15 +91,17 @@ class WindowBatches:
         for window in batch:
             self._encode([window])
 
-    def _try(self, windows: Sequence[WaitingWindow]) -> Exception | None:
+    def _try(self, windows: Sequence[WaitingWindow]) -> CodecBPEError | None:
         """Encodes a batch and tells the codes, or returns what went wrong."""
         try:
             encoded = self.codec.encode(
                 [window.samples for window in windows], batch_size=len(windows)
             )
-        except (CodecBPEError, MemoryError) as error:
+        except CodecBPEError as error:
             # A copy: the error itself holds on to the memory of what failed.
             return type(error)(str(error))
+        except MemoryError as error:
+            return CodecMemoryError(f"Windows do not fit in memory: {error}")
         for window, codes in zip(windows, encoded, strict=True):
             window.tell(codes[:, self._context_frames :])
         return None

@@ -72,6 +72,9 @@ class FlexiCodecCodec(OwnCodec):
         check_merging(**checked)
         return {name: float(value) for name, value in checked.items()}
 
+    def _as_input(self, samples: torch.Tensor) -> torch.Tensor:
+        return samples.to(self.device)  # the front end computes in float32
+
     def _encode_batch(self, input_values: torch.Tensor) -> torch.Tensor:
         return self.model.encode(
             input_values, num_quantizers=self.num_codebooks - 1, **self.settings

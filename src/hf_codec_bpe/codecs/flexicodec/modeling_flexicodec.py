@@ -168,8 +168,8 @@ class FlexiCodecModel(PreTrainedModel):
         check_merging(merging_threshold, dither)
         num_quantizers = checked_quantizers(num_quantizers, 1 + self.config.n_codebooks)
         fewest = self.fewest_samples if audio_features is None else 1
-        samples = finite_floats(input_values, "input_values", self.dtype)
-        clips = checked_clips(samples, padding_mask, fewest)
+        finite_floats(input_values, "input_values", self.dtype)
+        clips = checked_clips(input_values.float(), padding_mask, fewest)
         if audio_features is None:
             features = [self._features(clip, dither) for clip in clips]
         else:
@@ -177,7 +177,7 @@ class FlexiCodecModel(PreTrainedModel):
             features = checked_features(given, feature_lengths, len(clips), self.config)
             check_padding(padding_mask, given, feature_lengths)
         codes = [
-            self._encode_clip(clip, semantic, merging_threshold, num_quantizers)
+            self._encode_clip(clip.to(self.dtype), semantic, merging_threshold, num_quantizers)
             for clip, semantic in zip(clips, features, strict=True)
         ]
         counts = torch.tensor([len(groups) for groups in codes], device=input_values.device)
