@@ -1,12 +1,14 @@
 """Hours of audio that one device encodes in an hour, and what that is spent on.
 
     python benchmarks/encode_throughput.py [--codec encodec --codec mimi] [--device cuda]
-        [--way float32 --way bfloat16 --way compiled] [--source FOLDER] [--runs 3]
+        [--way float32 --way bfloat16 --way compiled] [--batch-size 32] [--shortest 3]
+        [--source FOLDER] [--runs 3]
 
 EnCodec and Mimi have random weights at full size: computing costs what it costs with real ones. Any
 other `--codec` is a folder or a preset, whose weights are loaded. By default the corpus is noise in
-FLAC files of 30 seconds at the codec's rate; reading it and writing shards count. On a CPU it is
-one thread, and seconds are those of the processor, which other work on the machine lengthens less.
+FLAC files of 30 seconds at the codec's rate, or from `--shortest` seconds on; reading it and
+writing shards count. On a CPU it is one thread, and seconds are those of the processor, which other
+work on the machine lengthens less.
 
 Each way gives the hours, the model's share of the time, and the share of codes that differ from
 float32's: only trained weights and real audio tell anything about that. The way `nothing` has no
@@ -39,18 +41,27 @@ def main(
     ways: Annotated[list[str] | None, typer.Option("--way")] = None,
     source: Annotated[Path | None, typer.Option(help="Audio; by default noise.")] = None,
     files: Annotated[int | None, typer.Option(help="Of noise; by default 6, on a GPU 256.")] = None,
+    batch_size: int = 8,
+    shortest: Annotated[float, typer.Option(help="Seconds of the shortest file of noise.")] = 30,
     runs: int = 3,
 ) -> None:
     """Print a line for each codec and way."""
     ways = ways or (ON_CPU if device == "cpu" else ON_GPU)
     files = files or (6 if device == "cpu" else 256)
+    lengths = np.random.default_rng(0).uniform(shortest, CLIP_SECONDS, files)
     for name in names or ["encodec", "mimi"]:
-        for row in compared(name, device, ways, source, files, runs):
+        for row in compared(name, device, ways, source, lengths, batch_size, runs):
             typer.echo(json.dumps({"codec": name, "device": device, **row}))
 
 
 def compared(
-    name: str, device: str, ways: list[str], source: Path | None, files: int, runs: int
+    name: str,
+    device: str,
+    ways: list[str],
+    source: Path | None,
+    lengths: np.ndarray,
+    batch_size: int,
+    runs: int,
 ) -> list[dict[str, Any]]:
     """A row for each way."""
     import torch
@@ -60,12 +71,11 @@ def compared(
     expected: Codes | None = None
     with tempfile.TemporaryDirectory() as folder:
         for way in ways:
-            codec = _codec(name).to(device)
+            codec = _prepared(_codec(name), way, Path(folder, "codec")).to(device)
             if source is None:
                 source = Path(folder, "in")
-                _write(source, files, codec.sampling_rate)
-            _prepare(codec, way)
-            row, codes = _measured(codec, source, Path(folder, way), runs)
+                _write(source, lengths, codec.sampling_rate)
+            row, codes = _measured(codec, source, Path(folder, way), batch_size, runs)
             expected = codes if way == "float32" else expected
             if expected is not None and way not in ("float32", "nothing"):
                 row["share_of_codes_changed"] = _share_changed(expected, codes)
@@ -75,20 +85,26 @@ def compared(
     return rows
 
 
-def _prepare(codec: Any, way: str) -> None:
+def _prepared(codec: Any, way: str, folder: Path) -> Any:
     import torch
 
-    if way == "bfloat16":
-        codec.model.to(torch.bfloat16)
-    elif way == "compiled":
+    from hf_codec_bpe import load_codec
+
+    if way == "bfloat16":  # as users load it, which leaves some buffers in float32
+        codec.save_pretrained(folder)
+        return load_codec(folder, num_codebooks=codec.num_codebooks, dtype="bfloat16")
+    if way == "compiled":
         codec.compile()
     elif way == "nothing":
         codec._encode_batch = lambda values: torch.zeros(
             len(values), codec.num_codebooks, codec.num_frames(values.shape[-1]), dtype=torch.int64
         )
+    return codec
 
 
-def _measured(codec: Any, source: Path, out: Path, runs: int) -> tuple[dict[str, Any], Codes]:
+def _measured(
+    codec: Any, source: Path, out: Path, batch_size: int, runs: int
+) -> tuple[dict[str, Any], Codes]:
     """The median of some runs after one that warms up, and the codes."""
     from hf_codec_bpe import CodeShards, encode_dataset
 
@@ -98,7 +114,9 @@ def _measured(codec: Any, source: Path, out: Path, runs: int) -> tuple[dict[str,
     speeds, shares = [], []
     for _ in range(runs + 1):
         in_model.seconds, start = 0.0, clock()
-        summary = encode_dataset(source, out, codec, overwrite=True, show_progress=False)
+        summary = encode_dataset(
+            source, out, codec, batch_size=batch_size, overwrite=True, show_progress=False
+        )
         seconds = clock() - start
         speeds.append(summary.seconds / seconds)
         shares.append(in_model.seconds / seconds)
@@ -134,11 +152,16 @@ def _finish(codec: Any) -> None:
     import torch
 
     if codec.device.type == "cuda":
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(codec.device)
+    elif codec.device.type == "mps":
+        torch.mps.synchronize()
 
 
 def _share_changed(expected: Codes, codes: Codes) -> float:
-    changed = sum(int((a != b).sum()) for a, b in zip(expected, codes, strict=True))
+    changed = sum(
+        int((a != b).sum()) if a.shape == b.shape else a.size  # frames merged in other ways
+        for a, b in zip(expected, codes, strict=True)
+    )
     return round(changed / sum(clip.size for clip in expected), 6)
 
 
@@ -157,12 +180,12 @@ def _codec(name: str) -> Any:
     return load_codec(name)
 
 
-def _write(folder: Path, files: int, rate: int) -> None:
+def _write(folder: Path, lengths: np.ndarray, rate: int) -> None:
     from hf_codec_bpe.audio import save_audio
 
     rng = np.random.default_rng(0)
-    for i in range(files):
-        noise = rng.standard_normal(CLIP_SECONDS * rate).astype(np.float32)
+    for i, seconds in enumerate(lengths):
+        noise = rng.standard_normal(int(seconds * rate)).astype(np.float32)
         save_audio((noise * 0.2).clip(-1, 0.99), folder / f"{i}.flac", rate)
 
 

@@ -270,3 +270,4 @@ def test_the_command_line(
     assert [(call["address"], call["num_gpus"]) for call in calls] == [("auto", 1), ("local", 0)]
     assert (calls[0]["shard_size"], calls[1]["retry_errors"]) == (4, True)
     assert "leave out --format npy" in run("--ray", "auto", "--num-shards", "2")
+    assert "gives each worker a GPU of its own" in run("--ray", "auto", "--device", "cuda:1")

@@ -153,7 +153,12 @@ def encode(
                 "--ray makes Parquet shards, and shares them out itself: leave out --format npy, "
                 "--file-per-chunk, --num-shards and --shard-index."
             )
-        num_gpus = int(device.startswith("cuda"))
+        if device not in ("cpu", "cuda"):
+            raise CodesError(
+                f"--device {device} is not for --ray, which gives each worker a GPU of its own: "
+                "say cuda, or cpu."
+            )
+        num_gpus = int(device == "cuda")
         summary = encode_on_ray(sources, out, model, address=ray, num_gpus=num_gpus, **options)
     else:
         summary = encode_dataset(

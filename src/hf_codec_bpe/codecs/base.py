@@ -20,6 +20,7 @@ from ..alphabet import CodebookAlphabet
 from ..audio import Waveform
 from ..errors import CodecError
 from .arithmetic import own_precision
+from .devices import checked_device
 from .encoding import checked_clips, encode_clips, window_samples
 from .integer_padding import count_padding_in_integers
 from .memory import memory_errors
@@ -246,12 +247,12 @@ class AudioCodec(ABC):
             CodecError: There is no such device here, or no room on it; the model stays where it
                 was.
         """
-        before = self.device
+        before, wanted = self.device, checked_device(device)
         try:
-            self.model.to(torch.device(device))
-        except (RuntimeError, AssertionError, TypeError) as error:  # torch without CUDA asserts
+            self.model.to(wanted)
+        except RuntimeError as error:
             self.model.to(before)
-            raise CodecError(f"device={str(device)!r} cannot be used: {error}") from error
+            raise CodecError(f"The model cannot be moved to {wanted}: {error}") from error
         return self
 
     def max_batch_size(self, batch_size: int) -> int:

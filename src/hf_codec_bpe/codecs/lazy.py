@@ -109,7 +109,14 @@ class LazyCodec:
         return self._codec
 
     def to(self, device: str | torch.device) -> None:
-        """Moves the codec to a device, now or when it is loaded."""
+        """Moves the codec to a device, now or when it is loaded.
+
+        Raises:
+            CodecError: There is no such device here, or no room on it.
+        """
+        from .devices import checked_device
+
+        checked_device(device)
         if self._codec is not None:
             self._codec.to(device)
         self.device = device

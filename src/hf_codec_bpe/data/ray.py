@@ -19,7 +19,7 @@ from .encoding_progress import Progress
 from .packed_codec import PackedCodec
 from .shard_encoder import ATTEMPTS_FOLDER, ShardEncoder, ShardJob
 from .shard_encoding import ShardFolder, ShardPlan
-from .source_encoding import EncodingOptions
+from .source_encoding import GPU_WORKERS, EncodingOptions
 from .sources import Source, open_sources
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def encode_dataset(
         audio_column: Likewise.
         id_column: Likewise.
         sampling_rate: Likewise.
-        num_workers: How many threads of an actor read; by default as many as it has CPUs.
+        num_workers: How many threads of an actor read; by default as many as it has CPUs, or 8
+            for a GPU.
         show_progress: Likewise. What is shown grows by whole shards.
 
     Raises:
@@ -108,7 +109,7 @@ def encode_dataset(
     actors = _Actors(num_cpus, num_gpus, concurrency)
     actors.check()
     if num_workers is None:
-        num_workers = max(1, int(num_cpus))
+        num_workers = GPU_WORKERS if num_gpus else max(1, int(num_cpus))
     options = EncodingOptions(
         per_channel, batch_size, chunk_seconds, context_seconds, sampling_rate, num_workers
     )

@@ -27,7 +27,7 @@ from .window_batches import Codes, WaitingWindow, WindowBatches
 if TYPE_CHECKING:
     from ..codecs import AudioCodec
 
-__all__ = ["EncodedSource", "EncodingOptions", "code_dtype", "encode_groups"]
+__all__ = ["GPU_WORKERS", "EncodedSource", "EncodingOptions", "code_dtype", "encode_groups"]
 
 SECONDS_AHEAD = 120.0
 """How much audio the threads read ahead."""
