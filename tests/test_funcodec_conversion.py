@@ -14,7 +14,7 @@ import yaml
 from hf_codec_bpe import load_codec
 from hf_codec_bpe.cli import main
 from hf_codec_bpe.codecs import FunCodecCodec, convert_funcodec_checkpoint, originals
-from hf_codec_bpe.codecs.funcodec import FunCodecModel
+from hf_codec_bpe.codecs.funcodec.modeling_funcodec import FunCodecModel
 from hf_codec_bpe.codecs.originals import convert_files
 from hf_codec_bpe.errors import CodecError, CodecNotFoundError
 from hf_codec_bpe.presets import presets

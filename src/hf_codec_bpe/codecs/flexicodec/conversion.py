@@ -88,9 +88,10 @@ def convert_flexicodec_checkpoint(
         sensevoice_state_dict: The weights of SenseVoiceSmall's `model.pt`. A model without them
             decodes, and encodes from ready `audio_features` only.
         sensevoice_num_heads: Its attention heads, the one number that no shape shows.
-        cmvn: What its inputs are shifted and scaled by, float `[2, 560]`: `read_cmvn` reads an
-            `am.mvn`. By default SenseVoiceSmall's own, if SenseVoice's inputs are of that size;
-            without any, the model encodes from `audio_features` only.
+        cmvn: What its inputs are shifted and scaled by, float `[2, 560]`: `read_cmvn` in
+            `codecs.flexicodec.cmvn` reads an `am.mvn`. By default SenseVoiceSmall's own, if
+            SenseVoice's inputs are of that size; without any, the model encodes from
+            `audio_features` only.
 
     Returns:
         The model in float32, in evaluation mode.
