@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 # Transformers' AutoConfig imports configurations from here while it is itself half imported.
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "AudioCodec": "base",
