@@ -21,11 +21,10 @@ from huggingface_hub.errors import HFValidationError
 from ..errors import CodecError, CodecNotFoundError, first_line
 from .base import AudioCodec
 from .converting import read_checkpoint
-from .registry import codec_class
+from .registry import OWN_FAMILIES, codec_class
 
 __all__ = ["Converted", "convert_files", "convert_from_hub", "download_files", "write_codec"]
 
-FAMILIES = ("flexicodec", "funcodec", "simvq", "wavtokenizer")
 LAYOUT = 1
 """Raise it when conversion changes: older results in the cache are then not used any more."""
 
@@ -59,9 +58,10 @@ def convert_files(
         CodecError: A file is damaged, unsafe, of no known family, or does not fit the family.
     """
     family = family or _family_of(files["checkpoint"])
-    if family not in FAMILIES:
+    if family not in OWN_FAMILIES:
         raise CodecError(
-            f"Originals of the family {family!r} cannot be converted: {', '.join(FAMILIES)} can."
+            f"Originals of the family {family!r} cannot be converted: "
+            f"{', '.join(OWN_FAMILIES)} can."
         )
     model = _converter(family).convert_files(files, **options)
     return codec_class(family)(model)
@@ -184,12 +184,12 @@ def _cache_folder(
 
 def _family_of(checkpoint: str | os.PathLike[str]) -> str:
     tensors = read_checkpoint(checkpoint)
-    for family in FAMILIES:
+    for family in OWN_FAMILIES:
         if _converter(family).is_checkpoint(tensors):
             return family
     raise CodecError(
-        f"{os.fspath(checkpoint)} is no checkpoint of a known family ({', '.join(FAMILIES)}): its "
-        f"weights have names like {next(iter(tensors))}."
+        f"{os.fspath(checkpoint)} is no checkpoint of a known family "
+        f"({', '.join(OWN_FAMILIES)}): its weights have names like {next(iter(tensors))}."
     )
 
 
