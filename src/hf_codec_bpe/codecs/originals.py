@@ -1,7 +1,7 @@
 """The files that a codec's authors published, to a folder that `load_codec` reads.
 
 Each family's `conversion.py` has the two functions that are needed of it: `is_checkpoint(tensors)`
-tells its checkpoints from others', `convert_files(files, **options)` makes its model of them.
+tells its checkpoints from others', `convert_files(files)` makes its model of them.
 """
 
 from __future__ import annotations
@@ -44,18 +44,19 @@ class Converted(NamedTuple):
 
 
 def convert_files(
-    files: Mapping[str, str | os.PathLike[str]], *, family: str | None = None, **options: Any
+    files: Mapping[str, str | os.PathLike[str]], *, family: str | None = None, ema: bool = False
 ) -> AudioCodec:
     """Makes a codec of an original's files.
 
     Args:
         files: Paths by role: `checkpoint`, and for some `config`.
         family: Which codec it is; by default the checkpoint tells.
-        options: What the family's converter takes, such as `ema=True` for SimVQ.
+        ema: Take the moving averages of the weights, which only SimVQ has.
 
     Raises:
         CodecNotFoundError: A file is not there.
-        CodecError: A file is damaged, unsafe, of no known family, or does not fit the family.
+        CodecError: A file is damaged, unsafe, of no known family, or does not fit the family; or
+            there are no averages.
     """
     family = family or _family_of(files["checkpoint"])
     if family not in OWN_FAMILIES:
@@ -63,6 +64,11 @@ def convert_files(
             f"Originals of the family {family!r} cannot be converted: "
             f"{', '.join(OWN_FAMILIES)} can."
         )
+    if ema and family != "simvq":
+        raise CodecError(
+            f"{OWN_FAMILIES[family]} checkpoints hold no moving averages: leave ema out."
+        )
+    options = {"ema": ema} if ema else {}
     model = _converter(family).convert_files(files, **options)
     return codec_class(family)(model)
 
@@ -91,7 +97,7 @@ def convert_from_hub(
         token: A Hub token for private repositories.
         cache_dir: Where the Hub's files are cached; its folder `assets` then gets the result.
         local_files_only: Use only what is in the cache.
-        options: What the family's converter takes.
+        options: What else `convert_files` takes.
 
     Raises:
         CodecNotFoundError: A file that is not there or cannot be reached.

@@ -46,22 +46,17 @@ def is_checkpoint(state_dict: StateDict) -> bool:
     return "semantic_aggregator.query_embedding" in state_dict
 
 
-def convert_files(
-    files: Mapping[str, str | os.PathLike[str]], *, ema: bool = False
-) -> FlexiCodecModel:
+def convert_files(files: Mapping[str, str | os.PathLike[str]]) -> FlexiCodecModel:
     """Makes a model of the file `checkpoint` and, if they are there, of others.
 
     Args:
         files: Paths by role: `checkpoint`; `config`, its YAML; `sensevoice`, the `model.pt` of
             SenseVoiceSmall, and `cmvn`, its `am.mvn`.
-        ema: Not possible.
 
     Raises:
         CodecNotFoundError: A file is not there.
-        CodecError: As `convert_flexicodec_checkpoint`; or averages are asked for.
+        CodecError: As `convert_flexicodec_checkpoint`.
     """
-    if ema:
-        raise CodecError("FlexiCodec checkpoints hold no moving averages: leave ema out.")
     return convert_flexicodec_checkpoint(
         read_checkpoint(files["checkpoint"]),
         read_yaml(files["config"]) if "config" in files else None,

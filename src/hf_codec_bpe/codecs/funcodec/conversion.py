@@ -40,16 +40,12 @@ def is_checkpoint(state_dict: StateDict) -> bool:
     return any(name.startswith(CODEBOOKS) for name in state_dict)
 
 
-def convert_files(
-    files: Mapping[str, str | os.PathLike[str]], *, ema: bool = False
-) -> FunCodecModel:
+def convert_files(files: Mapping[str, str | os.PathLike[str]]) -> FunCodecModel:
     """Makes a model of the files `checkpoint` and `config`; see below.
 
     Raises:
-        CodecError: As `convert_funcodec_checkpoint`; or no `config`, or averages are asked for.
+        CodecError: As `convert_funcodec_checkpoint`; or no `config`.
     """
-    if ema:
-        raise CodecError("FunCodec checkpoints hold no moving averages: leave ema out.")
     if "config" not in files:
         raise CodecError(
             "A FunCodec's weights do not tell its sampling rate, nor whether it is one that can be "
