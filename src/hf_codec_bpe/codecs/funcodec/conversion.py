@@ -11,8 +11,9 @@ import torch
 
 from ...errors import CodecError
 from ..converting import StateDict, as_float32, load_strictly, read_checkpoint, read_yaml, without
+from .configuration_funcodec import FunCodecConfig
 from .modeling_funcodec import FunCodecModel
-from .settings import read_settings
+from .settings import fields_of
 
 __all__ = ["convert_files", "convert_funcodec_checkpoint", "is_checkpoint"]
 
@@ -78,7 +79,7 @@ def convert_funcodec_checkpoint(state_dict: StateDict, config: Mapping[str, Any]
             f"This is no FunCodec checkpoint: no weight begins with {CODEBOOKS}. "
             "hf-codec-bpe convert finds out what a checkpoint is."
         )
-    ours = read_settings(config)
+    ours = FunCodecConfig(**fields_of(config))
     _check_codebooks(state_dict)
     tensors: dict[str, torch.Tensor] = {}
     for name, tensor in without(state_dict, UNUSED).items():
