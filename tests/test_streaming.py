@@ -53,6 +53,18 @@ def test_mimi_streams_past_its_attention_window() -> None:
     assert np.array_equal(streamed(codec, clip, cuts), codec.encode([clip])[0])
 
 
+def test_a_microphone_may_use_its_buffer_again() -> None:
+    clip, buffer = tiny.speech_like(6_000, 4), np.empty(1_000, dtype=np.float32)
+    codes = []
+    with ENCODEC.stream(chunk_seconds=0.08) as stream:
+        for samples in np.split(clip, 6):
+            buffer[:] = samples
+            codes.append(stream.push(buffer))
+        codes.append(stream.flush())
+    expected = ENCODEC.encode([clip], chunk_seconds=0.08)[0]
+    assert np.array_equal(np.concatenate(codes, axis=1), expected)
+
+
 def test_codes_come_as_soon_as_a_chunk_is_complete() -> None:
     with ENCODEC.stream(chunk_seconds=0.08) as stream:
         assert stream.push(tiny.speech_like(1_919)).shape == (4, 0)
