@@ -1,7 +1,8 @@
 """The files that a codec's authors published, to a folder that `load_codec` reads.
 
 Each family's `conversion.py` has the two functions that are needed of it: `is_checkpoint(tensors)`
-tells its checkpoints from others', `convert_files(files)` makes its model of them.
+tells its checkpoints from others', `convert_files(files)` makes its model of them. SimVQ's takes
+`ema` too.
 """
 
 from __future__ import annotations
