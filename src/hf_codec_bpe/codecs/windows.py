@@ -14,15 +14,7 @@ import numpy.typing as npt
 
 from ..audio import Waveform
 
-__all__ = [
-    "Window",
-    "WindowCutter",
-    "batches",
-    "clip_windows",
-    "plan",
-    "rounded_up",
-    "stacked",
-]
+__all__ = ["Window", "WindowCutter", "batches", "clip_windows", "plan", "rounded_up", "stacked"]
 
 
 class Window(NamedTuple):
