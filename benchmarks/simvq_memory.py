@@ -16,7 +16,8 @@ from pathlib import Path
 
 import torch
 
-from hf_codec_bpe.codecs.simvq import SimVQConfig, SimVQModel
+from hf_codec_bpe.codecs.simvq.configuration_simvq import SimVQConfig
+from hf_codec_bpe.codecs.simvq.modeling_simvq import SimVQModel
 
 
 def memory(name: str) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from hf_codec_bpe.codecs.funcodec import FunCodecModel
+from hf_codec_bpe.codecs.funcodec.modeling_funcodec import FunCodecModel
 
 from .golden_cases import ROOT, Golden
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hf_codec_bpe import audio_sources
 from hf_codec_bpe.audio import load_audio, load_channels
 from hf_codec_bpe.audio_blocks import audio_blocks as blocks_of
-from hf_codec_bpe.data.clip_windows import clip_windows
+from hf_codec_bpe.codecs.windows import clip_windows
 from hf_codec_bpe.errors import AudioError, AudioFileError, AudioNotFoundError
 
 from . import tiny

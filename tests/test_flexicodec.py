@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from hf_codec_bpe.codecs import convert_flexicodec_checkpoint
-from hf_codec_bpe.codecs.flexicodec import FlexiCodecConfig, FlexiCodecModel
 from hf_codec_bpe.codecs.flexicodec.cmvn import published_cmvn
+from hf_codec_bpe.codecs.flexicodec.configuration_flexicodec import FlexiCodecConfig
 from hf_codec_bpe.codecs.flexicodec.features import (
     fewest_samples,
     filter_banks,
@@ -22,6 +22,7 @@ from hf_codec_bpe.codecs.flexicodec.features import (
     stacked,
 )
 from hf_codec_bpe.codecs.flexicodec.merging import group_lengths
+from hf_codec_bpe.codecs.flexicodec.modeling_flexicodec import FlexiCodecModel
 from hf_codec_bpe.codecs.flexicodec.settings import fields_of
 from hf_codec_bpe.codecs.flexicodec.transformer import rotate_positions
 from hf_codec_bpe.errors import AudioError, CodecError, CodesError

@@ -18,7 +18,7 @@ from transformers import AutoModel, AutoProcessor
 from hf_codec_bpe import CodecBPEProcessor, CodecBPETokenizer, load_codec, train_tokenizer
 from hf_codec_bpe.cli.options import frame_rate_of
 from hf_codec_bpe.codecs import CodecPin, FlexiCodecCodec, MimiCodec, originals
-from hf_codec_bpe.codecs.flexicodec import read_cmvn
+from hf_codec_bpe.codecs.flexicodec.cmvn import read_cmvn
 from hf_codec_bpe.codecs.originals import convert_files
 from hf_codec_bpe.codes_folder import CodecInfo
 from hf_codec_bpe.errors import (

@@ -14,12 +14,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from transformers import AutoModel, EncodecModel
 
-from hf_codec_bpe.codecs import FunCodecCodec
-from hf_codec_bpe.codecs.funcodec import (
-    FunCodecConfig,
-    FunCodecModel,
-    convert_funcodec_checkpoint,
-)
+from hf_codec_bpe.codecs import FunCodecCodec, convert_funcodec_checkpoint
+from hf_codec_bpe.codecs.funcodec.configuration_funcodec import FunCodecConfig
+from hf_codec_bpe.codecs.funcodec.modeling_funcodec import FunCodecModel
 from hf_codec_bpe.errors import AudioError, CodecError, CodesError
 
 from . import tiny

@@ -73,7 +73,7 @@ def test_importing_while_transformers_is_half_imported(module: str, saved: Path)
         "def theirs():\n    from transformers import AutoProcessor\n"
         "thread = threading.Thread(target=theirs); thread.start()\n"
         f"while 'transformers.models.auto.{module}' not in sys.modules: pass\n"
-        "import hf_codec_bpe\n"
+        "import hf_codec_bpe, hf_codec_bpe.codecs\n"
         "thread.join()\n"
         "from transformers import AutoProcessor\n"
         f"print(type(AutoProcessor.from_pretrained({str(saved)!r})).__name__)"
@@ -118,10 +118,11 @@ def test_without_the_plugin_the_tokenizer_is_a_plain_fast_one(
 
 def test_public_names() -> None:
     code = (
-        "import hf_codec_bpe as h\n"
-        "assert set(h.__all__) <= set(dir(h))\n"
-        "print([n for n in h.__all__ if getattr(h, n) is None])"
+        "import hf_codec_bpe, hf_codec_bpe.codecs\n"
+        "for package in (hf_codec_bpe, hf_codec_bpe.codecs):\n"
+        "    assert set(package.__all__) <= set(dir(package))\n"
+        "    print([name for name in package.__all__ if getattr(package, name) is None])"
     )
-    assert run(code) == "[]"
+    assert run(code) == "[]\n[]"
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = hf_codec_bpe.nonsense

@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModel
 
-from hf_codec_bpe.codecs import SimVQCodec
-from hf_codec_bpe.codecs.simvq import SimVQConfig, SimVQModel, convert_simvq_checkpoint
+from hf_codec_bpe.codecs import SimVQCodec, convert_simvq_checkpoint
+from hf_codec_bpe.codecs.simvq.configuration_simvq import SimVQConfig
+from hf_codec_bpe.codecs.simvq.modeling_simvq import SimVQModel
 from hf_codec_bpe.errors import CodecError
 
 from . import tiny

@@ -12,7 +12,6 @@ from hf_codec_bpe.codecs.registry import codec_class
 from hf_codec_bpe.codecs.vocos.codebook import Codebook
 from hf_codec_bpe.codecs.vocos.configuration_vocos import VocosCodecConfig
 from hf_codec_bpe.codecs.vocos.modeling_vocos import VocosCodecModel
-from hf_codec_bpe.codecs.vocos.seanet import pad_by_reflection, pad_each_by_reflection
 from hf_codec_bpe.errors import AudioError, CodecError, CodesError
 
 from . import tiny
@@ -56,12 +55,9 @@ def test_a_ragged_batch_is_exact(model: VocosCodecModel, seed: int) -> None:
     # Whatever is behind the end must not matter.
     noisy = torch.where(padding_mask.bool()[:, None], input_values, torch.nan)
     together = model.encode(noisy, padding_mask)
-    latents = model.encoder(noisy, padding_mask.sum(dim=1))
     for i, clip in enumerate(clips):
         alone = torch.from_numpy(clip)[None, None]
         frames = -(-len(clip) // model.config.hop_length)
-        difference = latents[i, :, :frames] - model.encoder(alone)[0]
-        assert difference.abs().max() <= 2e-5  # of values up to 12
         assert together.audio_codes_mask[i].tolist() == [
             frame < frames for frame in range(together.audio_codes.shape[-1])
         ]
@@ -96,19 +92,6 @@ def test_the_encoder_is_that_of_transformers(causal: bool) -> None:
     for length in (1, 2, 7, 599, 600, 601, 5_000):
         samples = torch.from_numpy(tiny.speech_like(length, length))[None, None]
         assert torch.equal(model.encoder(samples), theirs(samples))
-
-
-def test_padding_each_item_is_padding_it_alone() -> None:
-    rng = torch.Generator().manual_seed(0)
-    for left, right in ((6, 0), (3, 3), (5, 9), (0, 2)):
-        lengths = torch.arange(1, 13)
-        states = torch.rand(12, 3, 12, generator=rng)
-        rights = torch.full((12,), right) + lengths % 3
-        found = pad_each_by_reflection(states, lengths, left, rights, 40)
-        for i, length in enumerate(lengths.tolist()):
-            alone = pad_by_reflection(states[i : i + 1, :, :length], left, int(rights[i]))[0]
-            assert torch.equal(found[i, :, : alone.shape[1]], alone)
-            assert not found[i, :, alone.shape[1] :].any()
 
 
 def test_equally_near_codes() -> None:

@@ -10,12 +10,9 @@ from safetensors.torch import load_file
 from transformers import AutoModel
 
 from hf_codec_bpe import load_codec
-from hf_codec_bpe.codecs import WavTokenizerCodec
-from hf_codec_bpe.codecs.wavtokenizer import (
-    WavTokenizerConfig,
-    WavTokenizerModel,
-    convert_wavtokenizer_checkpoint,
-)
+from hf_codec_bpe.codecs import WavTokenizerCodec, convert_wavtokenizer_checkpoint
+from hf_codec_bpe.codecs.wavtokenizer.configuration_wavtokenizer import WavTokenizerConfig
+from hf_codec_bpe.codecs.wavtokenizer.modeling_wavtokenizer import WavTokenizerModel
 from hf_codec_bpe.errors import CodecError
 
 from . import tiny

@@ -32,11 +32,15 @@ from transformers import (
     XcodecModel,
 )
 
-from hf_codec_bpe.codecs.flexicodec import FlexiCodecConfig, FlexiCodecModel
-from hf_codec_bpe.codecs.funcodec import FunCodecConfig, FunCodecModel
-from hf_codec_bpe.codecs.simvq import SimVQConfig, SimVQModel
+from hf_codec_bpe.codecs.flexicodec.configuration_flexicodec import FlexiCodecConfig
+from hf_codec_bpe.codecs.flexicodec.modeling_flexicodec import FlexiCodecModel
+from hf_codec_bpe.codecs.funcodec.configuration_funcodec import FunCodecConfig
+from hf_codec_bpe.codecs.funcodec.modeling_funcodec import FunCodecModel
+from hf_codec_bpe.codecs.simvq.configuration_simvq import SimVQConfig
+from hf_codec_bpe.codecs.simvq.modeling_simvq import SimVQModel
 from hf_codec_bpe.codecs.vocos.modeling_vocos import VocosCodecModel
-from hf_codec_bpe.codecs.wavtokenizer import WavTokenizerConfig, WavTokenizerModel
+from hf_codec_bpe.codecs.wavtokenizer.configuration_wavtokenizer import WavTokenizerConfig
+from hf_codec_bpe.codecs.wavtokenizer.modeling_wavtokenizer import WavTokenizerModel
 
 
 def encodec(**overrides: object) -> EncodecModel:

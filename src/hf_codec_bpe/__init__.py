@@ -15,9 +15,9 @@ Transformers' Auto classes when those are imported.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ._lazy import lazy_names
 from ._registration import register_with_transformers
 from ._version import __version__
 
@@ -68,43 +68,33 @@ __all__ = [
     "train_tokenizer",
 ]
 
-_MODULES = {
-    "AudioCodec": "codecs",
-    "AudioGrammarLogitsProcessor": "generation",
-    "AudioStreamer": "generation",
-    "CodeShards": "code_shards",
-    "CodebookAlphabet": "alphabet",
-    "CodecBPEConfig": "configuration_codec_bpe",
-    "CodecBPEProcessor": "processing_codec_bpe",
-    "CodecBPETokenizer": "tokenization_codec_bpe",
-    "CodecVocabulary": "codec_vocabulary",
-    "CodesFolder": "codes_folder",
-    "alphabets_of": "codec_vocabulary",
-    "chars_to_codes": "compat",
-    "codes_to_chars": "compat",
-    "demo_repo": "bundled",
-    "encode_dataset": "data.encode_dataset",
-    "extend_model": "vocabulary.model",
-    "extend_tokenizer": "vocabulary.tokenizer",
-    "load_codec": "codecs",
-    "move_alphabet": "vocabulary.alphabets",
-    "pack_codes": "data.packing",
-    "register_codec": "codecs",
-    "sequence_statistics": "data.statistics",
-    "train_tokenizer": "training",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_MODULES[name]}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
-
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "AudioCodec": "codecs",
+        "AudioGrammarLogitsProcessor": "generation",
+        "AudioStreamer": "generation",
+        "CodeShards": "code_shards",
+        "CodebookAlphabet": "alphabet",
+        "CodecBPEConfig": "configuration_codec_bpe",
+        "CodecBPEProcessor": "processing_codec_bpe",
+        "CodecBPETokenizer": "tokenization_codec_bpe",
+        "CodecVocabulary": "codec_vocabulary",
+        "CodesFolder": "codes_folder",
+        "alphabets_of": "codec_vocabulary",
+        "chars_to_codes": "compat",
+        "codes_to_chars": "compat",
+        "demo_repo": "bundled",
+        "encode_dataset": "data.encode_dataset",
+        "extend_model": "vocabulary.model",
+        "extend_tokenizer": "vocabulary.tokenizer",
+        "load_codec": "codecs",
+        "move_alphabet": "vocabulary.alphabets",
+        "pack_codes": "data.packing",
+        "register_codec": "codecs",
+        "sequence_statistics": "data.statistics",
+        "train_tokenizer": "training",
+    },
+)
 
 register_with_transformers()

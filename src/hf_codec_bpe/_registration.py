@@ -16,19 +16,13 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-__all__ = ["register_models", "register_with_transformers"]
+from .codecs.registry import OWN_FAMILIES
 
-CODECS = {
-    "flexicodec": "FlexiCodec",
-    "funcodec": "FunCodec",
-    "simvq": "SimVQ",
-    "wavtokenizer": "WavTokenizer",
-}
-"""The codecs whose models are ours: their folder and how their classes' names begin."""
+__all__ = ["register_models", "register_with_transformers"]
 
 
 def _codec_classes(kind: str, suffix: str) -> Iterator[Any]:
-    for folder, name in CODECS.items():
+    for folder, name in OWN_FAMILIES.items():
         module = import_module(f".codecs.{folder}.{kind}_{folder}", __package__)
         yield getattr(module, f"{name}{suffix}")
 

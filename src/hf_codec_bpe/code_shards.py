@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ __all__ = [
     "info_of",
     "num_clips",
     "open_codes",
+    "shard_number",
     "shard_path",
 ]
 
@@ -54,6 +55,16 @@ def shard_path(folder: Path, index: int) -> Path:
     return folder / "data" / f"train-{index:05d}.parquet"
 
 
+def shard_number(path: Path) -> int:
+    """The number of a shard, or of a file of errors; from 100,000 on they are longer.
+
+    Example:
+        >>> shard_number(Path("data/train-00012.parquet"))
+        12
+    """
+    return int(path.stem.removeprefix("train-"))
+
+
 def errors_path(folder: Path, index: int) -> Path:
     """Where the errors of a shard are."""
     return folder / "errors" / f"train-{index:05d}.jsonl"
@@ -61,7 +72,7 @@ def errors_path(folder: Path, index: int) -> Path:
 
 def encoding_errors(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """What `encode_dataset` could not encode: `id`, `path` and `reason`, in order."""
-    files = _in_order(Path(folder).glob("errors/train-*.jsonl"))
+    files = sorted(Path(folder).glob("errors/train-*.jsonl"), key=shard_number)
     # Not `splitlines`, for which there are more ends of lines than JSON escapes.
     lines = (line for file in files for line in file.read_text(encoding="utf-8").split("\n"))
     return [json.loads(line) for line in lines if line]
@@ -107,7 +118,7 @@ class CodeShards:
     ) -> None:
         self.path = Path(path)
         self.num_codebooks = num_codebooks
-        self.shards = _in_order(self.path.glob("data/train-*.parquet"))
+        self.shards = sorted(self.path.glob("data/train-*.parquet"), key=shard_number)
         if not self.shards:
             raise CodesError(f"There are no codes in {self.path}: it holds no finished shard.")
         self.pin: dict[str, Any] = _json(self.path / PIN_FILE)
@@ -225,11 +236,6 @@ def open_codes(path: str | os.PathLike[str], **options: Any) -> CodesFolder | Co
     """
     is_shards = any(Path(path).glob("data/train-*.parquet"))
     return CodeShards(path, **options) if is_shards else CodesFolder(path, **options)
-
-
-def _in_order(files: Iterable[Path]) -> list[Path]:
-    """Shards by their numbers, of which those from 100,000 on are longer."""
-    return sorted(files, key=lambda file: int(file.stem[len("train-") :]))
 
 
 def _batches(file: Path, columns: list[str], num_rows: int) -> Iterator[Any]:

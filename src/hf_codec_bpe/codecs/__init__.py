@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from .base import AudioCodec
     from .dac import DacCodec
     from .encodec import EncodecCodec
-    from .flexicodec import convert_flexicodec_checkpoint
     from .flexicodec.codec import FlexiCodecCodec
-    from .funcodec import convert_funcodec_checkpoint
+    from .flexicodec.conversion import convert_flexicodec_checkpoint
     from .funcodec.codec import FunCodecCodec
+    from .funcodec.conversion import convert_funcodec_checkpoint
     from .loading import load_codec
     from .mimi import MimiCodec
     from .pin import CodecPin
     from .registry import families, register_codec
-    from .simvq import convert_simvq_checkpoint
     from .simvq.codec import SimVQCodec
-    from .wavtokenizer import convert_wavtokenizer_checkpoint
+    from .simvq.conversion import convert_simvq_checkpoint
     from .wavtokenizer.codec import WavTokenizerCodec
+    from .wavtokenizer.conversion import convert_wavtokenizer_checkpoint
     from .xcodec import HiggsAudioV2TokenizerCodec, XcodecCodec
     from .xcodec2 import NeuCodecCodec, Xcodec2Codec
 
@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 # Transformers' AutoConfig imports configurations from here while it is itself half imported.
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "AudioCodec": "base",
@@ -74,10 +74,10 @@ __getattr__ = lazy_names(
         "WavTokenizerCodec": "wavtokenizer.codec",
         "Xcodec2Codec": "xcodec2",
         "XcodecCodec": "xcodec",
-        "convert_flexicodec_checkpoint": "flexicodec",
-        "convert_funcodec_checkpoint": "funcodec",
-        "convert_simvq_checkpoint": "simvq",
-        "convert_wavtokenizer_checkpoint": "wavtokenizer",
+        "convert_flexicodec_checkpoint": "flexicodec.conversion",
+        "convert_funcodec_checkpoint": "funcodec.conversion",
+        "convert_simvq_checkpoint": "simvq.conversion",
+        "convert_wavtokenizer_checkpoint": "wavtokenizer.conversion",
         "families": "registry",
         "find_preset": ".presets",
         "load_codec": "loading",

@@ -20,6 +20,7 @@ from ..errors import CodecError, CodecNotFoundError, first_line
 __all__ = [
     "StateDict",
     "as_float32",
+    "check_fixed",
     "fold_weight_norm",
     "load_strictly",
     "read_checkpoint",
@@ -108,6 +109,30 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(values, Mapping):
         raise CodecError(f"{os.fspath(path)} holds no settings by name: pass a configuration.")
     return dict(values)
+
+
+def check_fixed(
+    given: Mapping[str, Any],
+    fixed: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    prefix: str = "",
+) -> None:
+    """Refuses settings of models that cannot be converted.
+
+    Args:
+        given: A section of an original's configuration.
+        fixed: What all models have that can be converted.
+        defaults: The original's defaults, where they are not what is in `fixed`.
+        prefix: Stands in front of the settings' names.
+    """
+    for name, wanted in fixed.items():
+        value = given.get(name, defaults.get(name, wanted))
+        if value != wanted:
+            absent = "" if name in given else ", because it leaves that out"
+            raise CodecError(
+                f"The configuration has {prefix}{name}={value!r}{absent}, but only models with "
+                f"{wanted!r} can be converted."
+            )
 
 
 def without(tensors: StateDict, prefixes: Iterable[str]) -> dict[str, torch.Tensor]:

@@ -66,11 +66,6 @@ def load_codec(
             family has no such setting; or a revision of a folder.
     """
     choice = {"num_codebooks": num_codebooks, "bandwidth": bandwidth, **settings}
-    name = os.fspath(name_or_path)
-    preset = None if os.path.isdir(name) else find_preset(name)
-    if preset and preset.unsupported:
-        raise CodecError(f"{name} cannot be loaded. {preset.unsupported}")
-    place = preset.hub_id if preset else _bundled(name)
     where: dict[str, Any] = {
         "revision": revision,
         "token": token,
@@ -78,36 +73,31 @@ def load_codec(
         "cache_dir": cache_dir,
         "subfolder": subfolder,
     }
-    if revision and os.path.isdir(place):
-        raise CodecError(f"revision={revision!r} is for the Hub, but {name} is on this machine.")
-    folder = Path(place, subfolder)
-    if os.path.isdir(place) and not (folder / "config.json").exists():
-        raise CodecNotFoundError(f"{folder} holds no codec: it has no config.json.")
-    check_weights_index(folder)
+    name = os.fspath(name_or_path)
+    preset = None if os.path.isdir(name) else find_preset(name)
+    place = _place(name, preset, where)
     if preset and preset.files:
         return _load_original(preset, where, device=device, dtype=dtype, **choice)
-    on_hub = not os.path.isdir(place)
-    try:
-        if on_hub:  # once, so that all files are of one commit
-            where["revision"] = _commit(place, where)
-        config = AutoConfig.from_pretrained(place, trust_remote_code=False, **where)
-        family = codec_class(config.model_type)
-        model = _load_model(place, config, dtype, where)
-        feature_extractor = _load_feature_extractor(place, where)
-    except CodecBPEError:
-        raise
-    except (OSError, RevisionResolutionError, HFValidationError) as error:
-        raise CodecNotFoundError(_not_found(name, revision, error)) from error
-    except (SafetensorError, ValueError, RuntimeError) as error:
-        raise CodecError(f"{name} cannot be loaded as a codec: {first_line(error)}") from error
-    codec = family(
-        model,
-        feature_extractor,
-        name_or_path=place if on_hub else None,
-        revision=where["revision"] if on_hub else None,
-        **choice,
-    )
+    codec = _loaded(name, place, dtype, where, choice)
     return codec if device is None else codec.to(device)
+
+
+def _place(name: str, preset: Preset | None, where: Mapping[str, Any]) -> str:
+    """The Hub id or the folder that is meant, if a codec may be there."""
+    if preset and preset.unsupported:
+        raise CodecError(f"{name} cannot be loaded. {preset.unsupported}")
+    place = preset.hub_id if preset else _bundled(name)
+    if not os.path.isdir(place):
+        return place
+    if where["revision"]:
+        raise CodecError(
+            f"revision={where['revision']!r} is for the Hub, but {name} is on this machine."
+        )
+    folder = Path(place, where["subfolder"])
+    if not (folder / "config.json").exists():
+        raise CodecNotFoundError(f"{folder} holds no codec: it has no config.json.")
+    check_weights_index(folder)
+    return place
 
 
 def _bundled(name: str) -> str:
@@ -120,6 +110,32 @@ def _commit(repository: str, where: Mapping[str, Any]) -> str:
     access = {key: value for key, value in where.items() if key != "subfolder"}
     resolved: str = resolve_revision(repository, **access).resolved
     return resolved
+
+
+def _loaded(
+    name: str,
+    place: str,
+    dtype: str | torch.dtype | None,
+    where: Mapping[str, Any],
+    choice: Mapping[str, Any],
+) -> AudioCodec:
+    on_hub = not os.path.isdir(place)
+    try:
+        # Resolved once, so that all files are of one commit.
+        revision = _commit(place, where) if on_hub else None
+        files = {**where, "revision": revision}
+        config = AutoConfig.from_pretrained(place, trust_remote_code=False, **files)
+        family = codec_class(config.model_type)
+        model = _load_model(place, config, dtype, files)
+        feature_extractor = _load_feature_extractor(place, files)
+    except CodecBPEError:
+        raise
+    except (OSError, RevisionResolutionError, HFValidationError) as error:
+        raise CodecNotFoundError(_not_found(name, where["revision"], error)) from error
+    except (SafetensorError, ValueError, RuntimeError) as error:
+        raise CodecError(f"{name} cannot be loaded as a codec: {first_line(error)}") from error
+    known_as = place if on_hub else None
+    return family(model, feature_extractor, name_or_path=known_as, revision=revision, **choice)
 
 
 def _load_original(preset: Preset, where: dict[str, Any], **choice: Any) -> AudioCodec:

@@ -1,7 +1,8 @@
 """The files that a codec's authors published, to a folder that `load_codec` reads.
 
 Each family's `conversion.py` has the two functions that are needed of it: `is_checkpoint(tensors)`
-tells its checkpoints from others', `convert_files(files, **options)` makes its model of them.
+tells its checkpoints from others', `convert_files(files)` makes its model of them. SimVQ's takes
+`ema` too.
 """
 
 from __future__ import annotations
@@ -21,11 +22,10 @@ from huggingface_hub.errors import HFValidationError
 from ..errors import CodecError, CodecNotFoundError, first_line
 from .base import AudioCodec
 from .converting import read_checkpoint
-from .registry import codec_class
+from .registry import OWN_FAMILIES, codec_class
 
 __all__ = ["Converted", "convert_files", "convert_from_hub", "download_files", "write_codec"]
 
-FAMILIES = ("flexicodec", "funcodec", "simvq", "wavtokenizer")
 LAYOUT = 1
 """Raise it when conversion changes: older results in the cache are then not used any more."""
 
@@ -45,24 +45,31 @@ class Converted(NamedTuple):
 
 
 def convert_files(
-    files: Mapping[str, str | os.PathLike[str]], *, family: str | None = None, **options: Any
+    files: Mapping[str, str | os.PathLike[str]], *, family: str | None = None, ema: bool = False
 ) -> AudioCodec:
     """Makes a codec of an original's files.
 
     Args:
         files: Paths by role: `checkpoint`, and for some `config`.
         family: Which codec it is; by default the checkpoint tells.
-        options: What the family's converter takes, such as `ema=True` for SimVQ.
+        ema: Take the moving averages of the weights, which only SimVQ has.
 
     Raises:
         CodecNotFoundError: A file is not there.
-        CodecError: A file is damaged, unsafe, of no known family, or does not fit the family.
+        CodecError: A file is damaged, unsafe, of no known family, or does not fit the family; or
+            there are no averages.
     """
     family = family or _family_of(files["checkpoint"])
-    if family not in FAMILIES:
+    if family not in OWN_FAMILIES:
         raise CodecError(
-            f"Originals of the family {family!r} cannot be converted: {', '.join(FAMILIES)} can."
+            f"Originals of the family {family!r} cannot be converted: "
+            f"{', '.join(OWN_FAMILIES)} can."
         )
+    if ema and family != "simvq":
+        raise CodecError(
+            f"{OWN_FAMILIES[family]} checkpoints hold no moving averages: leave ema out."
+        )
+    options = {"ema": ema} if ema else {}
     model = _converter(family).convert_files(files, **options)
     return codec_class(family)(model)
 
@@ -91,7 +98,7 @@ def convert_from_hub(
         token: A Hub token for private repositories.
         cache_dir: Where the Hub's files are cached; its folder `assets` then gets the result.
         local_files_only: Use only what is in the cache.
-        options: What the family's converter takes.
+        options: What else `convert_files` takes.
 
     Raises:
         CodecNotFoundError: A file that is not there or cannot be reached.
@@ -184,12 +191,12 @@ def _cache_folder(
 
 def _family_of(checkpoint: str | os.PathLike[str]) -> str:
     tensors = read_checkpoint(checkpoint)
-    for family in FAMILIES:
+    for family in OWN_FAMILIES:
         if _converter(family).is_checkpoint(tensors):
             return family
     raise CodecError(
-        f"{os.fspath(checkpoint)} is no checkpoint of a known family ({', '.join(FAMILIES)}): its "
-        f"weights have names like {next(iter(tensors))}."
+        f"{os.fspath(checkpoint)} is no checkpoint of a known family "
+        f"({', '.join(OWN_FAMILIES)}): its weights have names like {next(iter(tensors))}."
     )
 
 

@@ -10,22 +10,28 @@ from ..errors import CodecError
 if TYPE_CHECKING:
     from .base import AudioCodec
 
-__all__ = ["OWN_PREFIX", "codec_class", "families", "register_codec"]
+__all__ = ["OWN_FAMILIES", "OWN_PREFIX", "codec_class", "families", "register_codec"]
 
 OWN_PREFIX = "codec_bpe_"
 """In front of the `model_type` of this package's own models, which is then no name that
 Transformers could ever give to a model of its own."""
 
+OWN_FAMILIES = {
+    "flexicodec": "FlexiCodec",
+    "funcodec": "FunCodec",
+    "simvq": "SimVQ",
+    "wavtokenizer": "WavTokenizer",
+}
+"""The families whose models are this package's own: their folder and how their classes' names
+begin."""
+
 _BUILT_IN = {
+    **{family: f"{family}.codec:{name}Codec" for family, name in OWN_FAMILIES.items()},
     "dac": "dac:DacCodec",
     "encodec": "encodec:EncodecCodec",
-    "flexicodec": "flexicodec.codec:FlexiCodecCodec",
-    "funcodec": "funcodec.codec:FunCodecCodec",
     "higgs_audio_v2_tokenizer": "xcodec:HiggsAudioV2TokenizerCodec",
     "mimi": "mimi:MimiCodec",
     "neucodec": "xcodec2:NeuCodecCodec",
-    "simvq": "simvq.codec:SimVQCodec",
-    "wavtokenizer": "wavtokenizer.codec:WavTokenizerCodec",
     "xcodec": "xcodec:XcodecCodec",
     "xcodec2": "xcodec2:Xcodec2Codec",
 }

@@ -6,6 +6,7 @@ Axis letters: K = codebooks, T = frames, S = samples.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from ..audio import Waveform
 from ..errors import CodecError
 from .arithmetic import own_precision
 from .encoding import Codes, checked_waveform, encode_window, no_codes
+from .windows import WindowCutter
 
 if TYPE_CHECKING:
     from .base import AudioCodec
@@ -89,25 +91,16 @@ class WindowStream(CodecStream):
 
     def __init__(self, codec: AudioCodec, chunk: int, context: int) -> None:
         super().__init__(codec)
-        self.chunk = chunk
         self.context = context
-        self._past = np.zeros(context, dtype=np.float32)
-        self._waiting = np.zeros(0, dtype=np.float32)
+        self._cutter = WindowCutter(chunk, context)
 
     def _push(self, samples: Waveform) -> Codes:
-        self._waiting = np.concatenate([self._waiting, samples])
-        complete = len(self._waiting) // self.chunk * self.chunk
-        chunks = np.split(self._waiting[:complete], range(self.chunk, complete, self.chunk))
-        self._waiting = self._waiting[complete:]
-        return np.concatenate(
-            [no_codes(self.codec), *(self._encode(chunk) for chunk in chunks if len(chunk))], axis=1
-        )
+        return self._encode(self._cutter.push(samples))
 
     def _flush(self) -> Codes:
-        return self._encode(self._waiting) if len(self._waiting) else no_codes(self.codec)
+        return self._encode(self._cutter.flush())
 
-    def _encode(self, chunk: Waveform) -> Codes:
-        window = np.concatenate([self._past, chunk])
-        self._past = window[len(window) - self.context :]
+    def _encode(self, windows: Iterable[Waveform]) -> Codes:
         with own_precision(self.codec.device):
-            return encode_window(self.codec, window, self.context)
+            parts = [encode_window(self.codec, window, self.context) for window in windows]
+        return np.concatenate([no_codes(self.codec), *parts], axis=1)

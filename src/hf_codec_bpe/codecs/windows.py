@@ -6,7 +6,7 @@ Axis letters: B = windows, S = samples.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..audio import Waveform
 
-__all__ = ["Window", "batches", "plan", "rounded_up", "stacked"]
+__all__ = ["Window", "WindowCutter", "batches", "clip_windows", "plan", "rounded_up", "stacked"]
 
 
 class Window(NamedTuple):
@@ -61,6 +61,55 @@ def stacked(
         heard = waveforms[window.clip][max(0, first) : window.stop]
         row[silence : silence + len(heard)] = heard
     return samples
+
+
+class WindowCutter:
+    """Cuts one clip, as it arrives, into the windows that `plan` makes of a whole one.
+
+    Args:
+        chunk: New samples in a window; `None` makes all one window.
+        context: Samples in front of them: previous audio, silence at the beginning.
+    """
+
+    def __init__(self, chunk: int | None, context: int) -> None:
+        self.chunk = chunk
+        self.context = context
+        self._pieces: list[Waveform] = []  # the next window's context and what waits behind it
+        self._waiting = 0
+
+    def push(self, samples: Waveform) -> Iterator[Waveform]:
+        """Takes the next samples `[..., S]`; gives the windows `[..., context + chunk]` they end.
+
+        It has taken them when all windows were asked for.
+        """
+        if not self._pieces:
+            self._pieces = [np.zeros((*samples.shape[:-1], self.context), samples.dtype)]
+        while self.chunk and self._waiting + samples.shape[-1] >= self.chunk:
+            missing = self.chunk - self._waiting
+            window = np.concatenate([*self._pieces, samples[..., :missing]], axis=-1)
+            samples = samples[..., missing:]
+            self._pieces, self._waiting = [window[..., self.chunk :]], 0
+            yield window
+        self._pieces.append(samples.copy())  # the caller may use the array again
+        self._waiting += samples.shape[-1]
+
+    def flush(self) -> list[Waveform]:
+        """The last window, shorter than the others, if anything is left for one."""
+        return [np.concatenate(self._pieces, axis=-1)] if self._waiting else []
+
+
+def clip_windows(blocks: Iterable[Waveform], chunk: int | None, context: int) -> Iterator[Waveform]:
+    """The windows of a clip that comes in blocks, each as soon as it is complete.
+
+    Example:
+        >>> windows = clip_windows([np.array([1.0, 2.0]), np.array([3.0])], chunk=2, context=1)
+        >>> [window.tolist() for window in windows]
+        [[0.0, 1.0, 2.0], [2.0, 3.0]]
+    """
+    cutter = WindowCutter(chunk, context)
+    for block in blocks:
+        yield from cutter.push(block)
+    yield from cutter.flush()
 
 
 def rounded_up(num_frames: int) -> int:

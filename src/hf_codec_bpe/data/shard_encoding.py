@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..code_shards import PIN_FILE, SETTINGS_FILE, errors_path, num_clips, shard_path
+from ..code_shards import PIN_FILE, SETTINGS_FILE, errors_path, num_clips, shard_number, shard_path
 from .encoding_progress import Progress
 from .output_folder import begin_folder, sweep, write_json
 from .shard_writing import shard_schema, write_shard
@@ -96,7 +96,7 @@ class ShardFolder(NamedTuple):
         if overwrite:
             return set()
         indices = plan.indices
-        there = {int(file.stem[len("train-") :]) for file in self.path.glob("data/train-*.parquet")}
+        there = set(map(shard_number, self.path.glob("data/train-*.parquet")))
         if retry_errors:
             there = {index for index in there if not errors_path(self.path, index).exists()}
         there = {index for index in there if index in indices}

@@ -18,8 +18,8 @@ import numpy as np
 from ..audio import Waveform
 from ..audio_blocks import audio_blocks
 from ..codecs.encoding import window_samples
+from ..codecs.windows import clip_windows
 from ..errors import AudioError, CodecBPEError, CodecError, first_line
-from .clip_windows import clip_windows
 from .prefetching import prefetched
 from .sources import Source
 from .window_batches import Codes, WaitingWindow, WindowBatches

@@ -10,29 +10,22 @@ from __future__ import annotations
 
 from functools import cache
 
+from transformers.convert_slow_tokenizer import bytes_to_unicode
+
 from ..alphabet import CodebookAlphabet
 
 __all__ = ["building_merges", "spelled", "unspelled"]
 
 
 @cache
-def _letters() -> list[str]:
+def _letters() -> dict[int, str]:
     """The character that spells each of the 256 bytes, as GPT-2 has it."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in printable]
-    spelling = dict(zip(printable, map(chr, printable), strict=True))
-    spelling.update({byte: chr(256 + i) for i, byte in enumerate(others)})
-    return [spelling[byte] for byte in range(256)]
+    return dict(bytes_to_unicode())
 
 
 @cache
-def _to_letters() -> dict[int, str]:
-    return dict(enumerate(_letters()))
-
-
-@cache
-def _to_bytes() -> dict[str, int]:
-    return {letter: byte for byte, letter in enumerate(_letters())}
+def _bytes() -> dict[str, int]:
+    return {letter: byte for byte, letter in _letters().items()}
 
 
 def spelled(text: str) -> str:
@@ -42,7 +35,7 @@ def spelled(text: str) -> str:
         >>> spelled("é \U000F0000")
         'Ã©Ġó°ĢĢ'
     """
-    return text.encode().decode("latin-1").translate(_to_letters())
+    return text.encode().decode("latin-1").translate(_letters())
 
 
 def unspelled(token: str) -> str:
@@ -52,10 +45,10 @@ def unspelled(token: str) -> str:
         >>> unspelled("Ã©Ġó")
         'é '
     """
-    letters = _to_bytes()
-    if not all(letter in letters for letter in token):  # an added token, which is not spelled
+    known = _bytes()
+    if not all(letter in known for letter in token):  # an added token, which is not spelled
         return token
-    return bytes(letters[letter] for letter in token).decode(errors="ignore")
+    return bytes(known[letter] for letter in token).decode(errors="ignore")
 
 
 def building_merges(alphabet: CodebookAlphabet) -> list[tuple[str, str]]:

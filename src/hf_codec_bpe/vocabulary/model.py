@@ -74,7 +74,7 @@ def extend_model(
     first_id = _first_new_id(model, tokenizer, rows)
     merged = compositions(tokenizer, first_id) if initialisation == "composition" else []
     model.resize_token_embeddings(
-        _rounded_up(max(rows, len(tokenizer)), pad_to_multiple_of), mean_resizing=False
+        max(rows, len(tokenizer)), pad_to_multiple_of=pad_to_multiple_of, mean_resizing=False
     )
     generator = torch.Generator().manual_seed(seed)
     embeddings, head = model.get_input_embeddings(), model.get_output_embeddings()
@@ -159,10 +159,6 @@ def _statistics(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _normal(rows: int, width: int, generator: torch.Generator) -> torch.Tensor:
     return torch.randn(rows, width, generator=generator)
-
-
-def _rounded_up(number: int, multiple: int | None) -> int:
-    return number if multiple is None else -(-number // multiple) * multiple
 
 
 def _check_options(initialisation: Any, pad_to_multiple_of: Any, seed: Any) -> None:

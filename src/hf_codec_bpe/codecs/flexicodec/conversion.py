@@ -46,22 +46,17 @@ def is_checkpoint(state_dict: StateDict) -> bool:
     return "semantic_aggregator.query_embedding" in state_dict
 
 
-def convert_files(
-    files: Mapping[str, str | os.PathLike[str]], *, ema: bool = False
-) -> FlexiCodecModel:
+def convert_files(files: Mapping[str, str | os.PathLike[str]]) -> FlexiCodecModel:
     """Makes a model of the file `checkpoint` and, if they are there, of others.
 
     Args:
         files: Paths by role: `checkpoint`; `config`, its YAML; `sensevoice`, the `model.pt` of
             SenseVoiceSmall, and `cmvn`, its `am.mvn`.
-        ema: Not possible.
 
     Raises:
         CodecNotFoundError: A file is not there.
-        CodecError: As `convert_flexicodec_checkpoint`; or averages are asked for.
+        CodecError: As `convert_flexicodec_checkpoint`.
     """
-    if ema:
-        raise CodecError("FlexiCodec checkpoints hold no moving averages: leave ema out.")
     return convert_flexicodec_checkpoint(
         read_checkpoint(files["checkpoint"]),
         read_yaml(files["config"]) if "config" in files else None,
@@ -88,9 +83,10 @@ def convert_flexicodec_checkpoint(
         sensevoice_state_dict: The weights of SenseVoiceSmall's `model.pt`. A model without them
             decodes, and encodes from ready `audio_features` only.
         sensevoice_num_heads: Its attention heads, the one number that no shape shows.
-        cmvn: What its inputs are shifted and scaled by, float `[2, 560]`: `read_cmvn` reads an
-            `am.mvn`. By default SenseVoiceSmall's own, if SenseVoice's inputs are of that size;
-            without any, the model encodes from `audio_features` only.
+        cmvn: What its inputs are shifted and scaled by, float `[2, 560]`: `read_cmvn` in
+            `codecs.flexicodec.cmvn` reads an `am.mvn`. By default SenseVoiceSmall's own, if
+            SenseVoice's inputs are of that size; without any, the model encodes from
+            `audio_features` only.
 
     Returns:
         The model in float32, in evaluation mode.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import CodecError
+from ..converting import check_fixed
 
 __all__ = ["fields_of"]
 
@@ -34,7 +35,7 @@ FIELDS: dict[str, tuple[str, Any]] = {
 }
 """The original's numbers, our names for them, and its defaults, often not the published values."""
 
-BUILT_IN = {
+FIXED = {
     "agg_transformer_causal": False,
     "agg_use_mean_pooling_init": True,
     "decode_semantic_for_codec": True,
@@ -52,7 +53,7 @@ DEFAULTS = {
     "use_query_token_aggregator": False,
     "use_similarity_alignment": False,
 }
-"""The original's defaults, where they are not what `BUILT_IN` asks for."""
+"""The original's defaults, where they are not what `FIXED` asks for."""
 
 WITHOUT_EFFECT = {
     # Only causal attention has a context.
@@ -92,7 +93,7 @@ def fields_of(config: Mapping[str, Any]) -> dict[str, Any]:
     settings = dict(model)
     levels = _levels(settings.pop("fsq_config", None))
     has_bottleneck = settings.pop("use_bottleneck_transformer", False)
-    _check_built_in(settings)
+    check_fixed(settings, FIXED, DEFAULTS)
     _check_known(settings)
     fields = {ours: settings.get(name, default) for name, (ours, default) in FIELDS.items()}
     if fields["hidden_size"] is None:
@@ -102,20 +103,9 @@ def fields_of(config: Mapping[str, Any]) -> dict[str, Any]:
     return {**fields, **levels}
 
 
-def _check_built_in(settings: Mapping[str, Any]) -> None:
-    for name, wanted in BUILT_IN.items():
-        value = settings.get(name, DEFAULTS.get(name, wanted))
-        if value != wanted:
-            absent = "" if name in settings else ", because it leaves that out"
-            raise CodecError(
-                f"The configuration says {name}={value!r}{absent}, but this FlexiCodec only knows "
-                f"{wanted!r}."
-            )
-
-
 def _check_known(settings: Mapping[str, Any]) -> None:
     """Options of other versions are no obstacle as long as they are off, which 0 is not."""
-    known = {*FIELDS, *BUILT_IN, *WITHOUT_EFFECT}
+    known = {*FIELDS, *FIXED, *WITHOUT_EFFECT}
     for name, value in settings.items():
         if name not in known and value is not None and value is not False:
             raise CodecError(

@@ -11,8 +11,9 @@ import torch
 
 from ...errors import CodecError
 from ..converting import StateDict, as_float32, load_strictly, read_checkpoint, read_yaml, without
+from .configuration_funcodec import FunCodecConfig
 from .modeling_funcodec import FunCodecModel
-from .settings import read_settings
+from .settings import fields_of
 
 __all__ = ["convert_files", "convert_funcodec_checkpoint", "is_checkpoint"]
 
@@ -40,16 +41,12 @@ def is_checkpoint(state_dict: StateDict) -> bool:
     return any(name.startswith(CODEBOOKS) for name in state_dict)
 
 
-def convert_files(
-    files: Mapping[str, str | os.PathLike[str]], *, ema: bool = False
-) -> FunCodecModel:
+def convert_files(files: Mapping[str, str | os.PathLike[str]]) -> FunCodecModel:
     """Makes a model of the files `checkpoint` and `config`; see below.
 
     Raises:
-        CodecError: As `convert_funcodec_checkpoint`; or no `config`, or averages are asked for.
+        CodecError: As `convert_funcodec_checkpoint`; or no `config`.
     """
-    if ema:
-        raise CodecError("FunCodec checkpoints hold no moving averages: leave ema out.")
     if "config" not in files:
         raise CodecError(
             "A FunCodec's weights do not tell its sampling rate, nor whether it is one that can be "
@@ -82,7 +79,7 @@ def convert_funcodec_checkpoint(state_dict: StateDict, config: Mapping[str, Any]
             f"This is no FunCodec checkpoint: no weight begins with {CODEBOOKS}. "
             "hf-codec-bpe convert finds out what a checkpoint is."
         )
-    ours = read_settings(config)
+    ours = FunCodecConfig(**fields_of(config))
     _check_codebooks(state_dict)
     tensors: dict[str, torch.Tensor] = {}
     for name, tensor in without(state_dict, UNUSED).items():

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...errors import CodecError
-from .configuration_funcodec import FunCodecConfig
+from ..converting import check_fixed
 
-__all__ = ["read_settings"]
+__all__ = ["fields_of"]
 
 Section = Mapping[str, Any]
 
@@ -97,8 +97,8 @@ WITHOUT_EFFECT = {
 """What matters in training alone, or not to the models that can be converted."""
 
 
-def read_settings(settings: Section) -> FunCodecConfig:
-    """The configuration of the model that a `config.yaml` describes.
+def fields_of(settings: Section) -> dict[str, Any]:
+    """The fields of a `FunCodecConfig` that a `config.yaml` gives.
 
     What it leaves out is filled in as the original would. Options of training are not looked at.
 
@@ -106,9 +106,9 @@ def read_settings(settings: Section) -> FunCodecConfig:
         CodecError: A model of another kind, an option that is unknown in its section, a value of
             the wrong type, or numbers that contradict each other.
     """
-    _check_fixed("", settings, CLASSES)
+    check_fixed(settings, CLASSES, DEFAULTS)
     encoder, decoder, quantizer, model = (_section(settings, name) for name in FIXED)
-    config = FunCodecConfig(
+    fields = dict(
         **_numbers_of_both(encoder, decoder),
         sampling_rate=_whole("sampling_rate", settings.get("sampling_rate", 16_000)),
         hidden_size=_whole("encoder_conf.dimension", encoder.get("dimension", 128)),
@@ -116,8 +116,8 @@ def read_settings(settings: Section) -> FunCodecConfig:
         num_quantizers=_whole("quantizer_conf.num_quantizers", quantizer.get("num_quantizers", 8)),
         normalize=_truth("model_conf.audio_normalize", model.get("audio_normalize", True)),
     )
-    _check_rates(quantizer, config)
-    return config
+    _check_rates(quantizer, fields)
+    return fields
 
 
 def _section(settings: Section, name: str) -> Section:
@@ -135,20 +135,8 @@ def _section(settings: Section, name: str) -> Section:
             f"The configuration's {name} has {', '.join(sorted(unknown))}, which no FunCodec of "
             "the EnCodec kind has: pass the config.yaml that came with the checkpoint."
         )
-    _check_fixed(f"{name}.", section, FIXED[name])
+    check_fixed(section, FIXED[name], DEFAULTS, f"{name}.")
     return section
-
-
-def _check_fixed(prefix: str, given: Section, fixed: Section) -> None:
-    for option, wanted in fixed.items():
-        value = given.get(option, DEFAULTS.get(option, wanted))
-        if value != wanted:
-            absent = "" if option in given else ", because it leaves that out"
-            raise CodecError(
-                f"The configuration has {prefix}{option}={value!r}{absent}, but only models with "
-                f"{wanted!r} can be converted, as the published FunCodecs of the EnCodec kind have "
-                "it. FreqCodecs and other kinds cannot."
-            )
 
 
 def _numbers_of_both(encoder: Section, decoder: Section) -> dict[str, Any]:
@@ -185,10 +173,11 @@ def _truth(name: str, value: Any) -> bool:
     return value
 
 
-def _check_rates(quantizer: Section, config: FunCodecConfig) -> None:
+def _check_rates(quantizer: Section, fields: Mapping[str, Any]) -> None:
     """The original's quantizer computes bandwidths of a frame rate that it is told separately."""
     defaults = {"sampling_rate": 24_000, "encoder_hop_length": math.prod(RATIOS)}
-    actual = {"sampling_rate": config.sampling_rate, "encoder_hop_length": config.hop_length}
+    hop_length = math.prod(fields["upsampling_ratios"])
+    actual = {"sampling_rate": fields["sampling_rate"], "encoder_hop_length": hop_length}
     for option, default in defaults.items():
         value = quantizer.get(option, default)
         if value != actual[option]:

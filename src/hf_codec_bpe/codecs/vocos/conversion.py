@@ -26,7 +26,7 @@ NOT_IN_SHAPES = {
 }
 """What no tensor shows: taken from the caller's configuration, or else from the family's."""
 
-BUILT_IN = {
+FIXED = {
     "audio_channels": 1,
     "audio_normalize": False,
     "compress": 2,
@@ -133,7 +133,7 @@ def _checked_settings(
     """The settings that shapes do not tell, after a look at all the others."""
     fixed = settings.get("fixed") or {}
     given = {**fixed, **settings}
-    known = {**BUILT_IN, **derived, "hop_length": math.prod(derived["upsampling_ratios"])}
+    known = {**FIXED, **derived, "hop_length": math.prod(derived["upsampling_ratios"])}
     for name, value in (*settings.items(), *fixed.items()):
         wanted = known.get(name, given[name])
         if _plain(value) != _plain(wanted):

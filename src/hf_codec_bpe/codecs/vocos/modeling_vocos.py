@@ -98,10 +98,12 @@ class VocosCodecModel(PreTrainedModel):
         Args:
             input_values: Float samples `[B, 1, S]` at `config.sampling_rate`.
             padding_mask: `[B, S]`, 1 where a sample belongs to the clip, 0 behind its end, as the
-                feature extractor makes it; `None` if all clips have S samples.
+                feature extractor makes it: each clip is then encoded by itself. `None` if all
+                clips have S samples.
 
         Returns:
-            `audio_codes`, int64 `[B, 1, T]` with T = ceil(S / hop_length), and `audio_codes_mask`.
+            `audio_codes`, int64 `[B, 1, T]` with T = ceil(S / hop_length) for the S samples of the
+            longest clip, and `audio_codes_mask`.
 
         Raises:
             AudioError: Another shape, no samples, or a mask with gaps.
@@ -111,13 +113,15 @@ class VocosCodecModel(PreTrainedModel):
                 f"input_values has shape {list(input_values.shape)}: encode takes samples "
                 "[batch, 1, samples], at least one."
             )
-        lengths = None if padding_mask is None else _lengths(padding_mask, input_values)
-        codes = self.quantizer.codebook.encode(self.encoder(input_values, lengths))
-        if lengths is None:
-            return VocosCodecEncoderOutput(audio_codes=codes[:, None])
-        frames = -(-lengths // self.config.hop_length)
-        mask = torch.arange(codes.shape[1], device=codes.device) < frames[:, None]
-        codes = codes.masked_fill(~mask, NO_CODE)
+        if padding_mask is None:
+            return VocosCodecEncoderOutput(audio_codes=self._codes(input_values)[:, None])
+        lengths = _lengths(padding_mask, input_values)
+        clips = [
+            self._codes(clip[None, :, :length])[0]
+            for clip, length in zip(input_values, lengths, strict=True)
+        ]
+        codes = pad_sequence(clips, batch_first=True, padding_value=NO_CODE)
+        mask = codes != NO_CODE
         return VocosCodecEncoderOutput(audio_codes=codes[:, None], audio_codes_mask=mask)
 
     def decode(
@@ -171,6 +175,10 @@ class VocosCodecModel(PreTrainedModel):
             audio_values=decoded.audio_values[..., : input_values.shape[-1]],
         )
 
+    def _codes(self, input_values: torch.Tensor) -> torch.Tensor:
+        """Samples `[B, 1, S]` of equal lengths to codes `[B, T]`."""
+        return self.quantizer.codebook.encode(self.encoder(input_values))
+
     def _waveforms(self, codes: torch.Tensor, bandwidth_id: int) -> torch.Tensor:
         """Codes `[B, T]` of equal lengths to samples `[B, S]`."""
         smallest, largest = codes.min().item(), codes.max().item()
@@ -195,8 +203,8 @@ class VocosCodecModel(PreTrainedModel):
         return bandwidth_id
 
 
-def _lengths(padding_mask: torch.Tensor, input_values: torch.Tensor) -> torch.Tensor:
-    """Samples `[B]` of each clip, from a mask `[B, S]`."""
+def _lengths(padding_mask: torch.Tensor, input_values: torch.Tensor) -> list[int]:
+    """Samples of each of the B clips, from a mask `[B, S]`."""
     mask = padding_mask.bool().to(input_values.device)
     if mask.shape != (len(input_values), input_values.shape[-1]):
         raise AudioError(
@@ -210,4 +218,4 @@ def _lengths(padding_mask: torch.Tensor, input_values: torch.Tensor) -> torch.Te
             "padding_mask has a clip without samples, or padding in front of samples: pad clips "
             "on the right."
         )
-    return lengths
+    return lengths.tolist()

@@ -1,8 +1,7 @@
-"""The SEANet encoder of EnCodec (Défossez et al. 2022), padded item by item.
+"""The SEANet encoder of EnCodec (Défossez et al. 2022).
 
-Transformers has the same encoder (`EncodecEncoder`, equal outputs). This one adds what exact
-batches need: each clip of a batch is padded by reflection at its own end. It also keeps strides
-as Python numbers, which no `from_pretrained` can lose.
+Transformers has the same encoder (`EncodecEncoder`, equal outputs). This one keeps strides as
+Python numbers, which no `from_pretrained` can lose.
 
 Axis letters: B = batch, C = channels, D = hidden size, S = samples, T = frames or positions.
 """
@@ -15,7 +14,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from .configuration_vocos import VocosCodecConfig
 
-__all__ = ["SEANetEncoder", "pad_by_reflection", "pad_each_by_reflection"]
+__all__ = ["SEANetEncoder", "pad_by_reflection"]
 
 KERNEL_SIZE = 7
 RESIDUAL_KERNEL_SIZE = 3
@@ -36,38 +35,6 @@ def pad_by_reflection(states: torch.Tensor, left: int, right: int) -> torch.Tens
     missing = max(0, max(left, right) + 1 - length)
     extended = F.pad(states, (0, missing)) if missing else states
     return F.pad(extended, (left, right), mode="reflect")[..., : left + length + right]
-
-
-def pad_each_by_reflection(
-    states: torch.Tensor, lengths: torch.Tensor, left: int, right: torch.Tensor, total: int
-) -> torch.Tensor:
-    """`pad_by_reflection` for items of different lengths, each at its own end.
-
-    Args:
-        states: `[B, C, T]`; what lies behind an item's length is never read.
-        lengths: `[B]`, int64.
-        left: Positions to add in front.
-        right: `[B]`, int64: positions to add behind each item.
-        total: The length of the result; zeros fill it.
-
-    Returns:
-        `[B, C, total]`.
-
-    Example:
-        >>> states = torch.tensor([[[1.0, 2.0, 3.0]], [[4.0, 5.0, 9.0]]])
-        >>> lengths, right = torch.tensor([3, 2]), torch.tensor([1, 1])
-        >>> pad_each_by_reflection(states, lengths, 1, right, 5)
-        tensor([[[2., 1., 2., 3., 2.]],
-        <BLANKLINE>
-                [[5., 4., 5., 4., 0.]]])
-    """
-    position = torch.arange(-left, total - left, device=states.device)[None]
-    length, end = lengths[:, None], (lengths + right)[:, None]
-    extended = torch.maximum(length, right[:, None].clamp(min=left) + 1)
-    source = torch.where(position >= extended, 2 * (extended - 1) - position, position.abs())
-    known = (position < end) & (source < length)
-    source = source.clamp(0, states.shape[-1] - 1)[:, None].expand(-1, states.shape[1], -1)
-    return states.gather(-1, source).masked_fill(~known[:, None], 0.0)
 
 
 class SEANetConv1d(nn.Module):
@@ -96,18 +63,11 @@ class SEANetConv1d(nn.Module):
         self.right = 0 if causal else self.padding // 2
         self.left = self.padding - self.right
 
-    def forward(self, states: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
         if self.padding:
-            states = self._padded(states, lengths)
+            missing = -states.shape[-1] % self.stride
+            states = pad_by_reflection(states, self.left, self.right + missing)
         return self.conv(states)
-
-    def _padded(self, states: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
-        missing = -states.shape[-1] % self.stride
-        if lengths is None:
-            return pad_by_reflection(states, self.left, self.right + missing)
-        right = self.right + -lengths % self.stride
-        total = self.padding + states.shape[-1] + missing
-        return pad_each_by_reflection(states, lengths, self.left, right, total)
 
 
 class SEANetResidualBlock(nn.Module):
@@ -126,14 +86,15 @@ class SEANetResidualBlock(nn.Module):
         )
         self.shortcut = SEANetConv1d(channels, channels, 1, causal=causal)
 
-    def forward(self, states: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
-        activate, narrow, activate_again, widen = self.block
-        inner = widen(activate_again(narrow(activate(states), lengths)), lengths)
-        return self.shortcut(states, lengths) + inner
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        inner = states
+        for layer in self.block:
+            inner = layer(inner)
+        return self.shortcut(states) + inner
 
 
 class SEANetLSTM(nn.Module):
-    """An LSTM over positions, added to its input. It runs forward: padding harms nothing before."""
+    """An LSTM over positions, added to its input."""
 
     def __init__(self, channels: int, num_layers: int) -> None:
         super().__init__()
@@ -168,24 +129,8 @@ class SEANetEncoder(nn.Module):
         ]
         self.layers = nn.ModuleList(layers)
 
-    def forward(
-        self, input_values: torch.Tensor, lengths: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Encodes clips, each as if it were alone.
-
-        Args:
-            input_values: `[B, 1, S]`.
-            lengths: Samples of each clip, `[B]`, int64; `None` if all have S.
-
-        Returns:
-            `[B, D, T]`; the frames behind `ceil(length / hop_length)` mean nothing.
-        """
+    def forward(self, input_values: torch.Tensor) -> torch.Tensor:
         states = input_values
         for layer in self.layers:
-            if isinstance(layer, (SEANetConv1d, SEANetResidualBlock)):
-                states = layer(states, lengths)
-            else:
-                states = layer(states)
-            if lengths is not None and isinstance(layer, SEANetConv1d):
-                lengths = -(-lengths // layer.stride)
+            states = layer(states)
         return states

@@ -38,16 +38,8 @@ def is_checkpoint(state_dict: StateDict) -> bool:
     return any(name.startswith(ENCODEC) for name in state_dict)
 
 
-def convert_files(
-    files: Mapping[str, str | os.PathLike[str]], *, ema: bool = False
-) -> WavTokenizerModel:
-    """Makes a model of the files `checkpoint` and, if it is there, `config`; see below.
-
-    Raises:
-        CodecError: As `convert_wavtokenizer_checkpoint`; or averages are asked for.
-    """
-    if ema:
-        raise CodecError("WavTokenizer checkpoints hold no moving averages: leave ema out.")
+def convert_files(files: Mapping[str, str | os.PathLike[str]]) -> WavTokenizerModel:
+    """Makes a model of the files `checkpoint` and, if it is there, `config`; see below."""
     settings = read_settings(files["config"]) if "config" in files else None
     return convert_wavtokenizer_checkpoint(read_checkpoint(files["checkpoint"]), settings)
 

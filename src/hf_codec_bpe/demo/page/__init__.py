@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Choices", "Trip", "build_page", "launch", "round_trip"]
 
-__getattr__ = lazy_names(
+__getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Choices": "choices",
