@@ -191,14 +191,6 @@ class CodecVocabulary:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
-    @cached_property
-    def first_codebook(self) -> npt.NDArray[np.int64]:
-        """The codebook of each token's first code `[V]`; -1 for one that is no audio."""
-        first = np.full(len(self.tokenizer), -1)
-        initials = "".join(text[0] for text in self.texts.values())
-        first[list(self.texts)] = self.alphabet.codebooks_of(initials)
-        return first
-
     def is_audio(self, ids: Any) -> npt.NDArray[np.bool_]:
         """Which of the ids are this codec's audio, in their own shape.
 

@@ -50,7 +50,7 @@ class TokenCodes:
         self.num_codes[ids] = lengths
         # The positions of all tokens in the alphabet, one token after the other, and where the
         # first one of each is.
-        self._positions = alphabet.positions_of("".join(texts.values()))
+        self._positions = alphabet.positions_of("".join(texts.values())).astype(np.int32)
         first = np.cumsum(lengths) - lengths
         self._first = np.zeros(num_tokens, dtype=np.int32)
         self._first[ids] = first
