@@ -76,8 +76,10 @@ class Case:
         if isinstance(self.tokenizer, CodecBPETokenizer):
             never.add(self.tokenizer.unk_token_id)
         symbol_of = dict.fromkeys(never, "x") | {self.start_id: "s", self.end_id: "e"}
+        alphabet = self.vocabulary.alphabet
+        owners = np.repeat(range(alphabet.num_codebooks), alphabet.codebook_sizes)
         for token_id, text in self.vocabulary.texts.items():
-            symbol_of[token_id] = "".join(map(str, self.vocabulary.alphabet.codebooks_of(text)))
+            symbol_of[token_id] = "".join(map(str, owners[alphabet.positions_of(text)]))
         for token_id in symbol_of.keys() - {None}:
             symbols[token_id] = symbol_of[token_id]
         return symbols

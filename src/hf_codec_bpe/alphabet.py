@@ -311,15 +311,6 @@ class CodebookAlphabet:
         at = code_points.from_text(text) - np.uint32(self.unicode_offset)
         return self._position_of[np.minimum(at, np.uint32(len(self._position_of) - 1))]
 
-    def codebooks_of(self, text: str) -> npt.NDArray[np.int64]:
-        """The codebook of each character; -1 for one outside the alphabet.
-
-        Example:
-            >>> CodebookAlphabet([4, 2], unicode_offset=ord("a")).codebooks_of("af?").tolist()
-            [0, 1, -1]
-        """
-        return self._codebooks_of(self.positions_of(text))
-
     @cached_property
     def _first_points(self) -> npt.NDArray[np.uint32] | None:
         """The first code point of each codebook; `None` where one has a gap, such as surrogates."""

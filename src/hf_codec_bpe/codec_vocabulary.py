@@ -169,6 +169,11 @@ class CodecVocabulary:
         """How many codes each token `[V]` stands for; 0 for one that is no audio."""
         return self._token_codes.num_codes.astype(np.int64)
 
+    @property
+    def turns(self) -> npt.NDArray[np.int32]:
+        """The codebook of each token's first code `[V]`; -1 where not all of them are in turn."""
+        return self._token_codes.turns
+
     @cached_property
     def fingerprint(self) -> str:
         """A hash of which codes each id stands for."""

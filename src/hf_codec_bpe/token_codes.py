@@ -54,13 +54,12 @@ class TokenCodes:
         first = np.cumsum(lengths) - lengths
         self._first = np.zeros(num_tokens, dtype=np.int32)
         self._first[ids] = first
-        # The same as codes; and the codebook of each token's first one, or -1 where none of the
-        # token's codes, or not all of them, are in turn.
         starts = np.cumsum([0, *alphabet.codebook_sizes])
         codebooks = np.searchsorted(starts, self._positions, side="right") - 1
-        self._codes = (self._positions - starts[codebooks]).astype(np.int32)
-        self._turns = np.full(num_tokens, -1, dtype=np.int32)
-        self._turns[ids] = _turns(codebooks, first, lengths, alphabet.num_codebooks)
+        self._codes = (self._positions - starts[codebooks]).astype(np.int32)  # the same as codes
+        self.turns: npt.NDArray[np.int32] = np.full(num_tokens, -1, dtype=np.int32)
+        """The codebook that each token `[V]` begins with; -1 if its codes are not in turn."""
+        self.turns[ids] = _turns(codebooks, first, lengths, alphabet.num_codebooks)
 
     @cached_property
     def _tokens(self) -> Records:
@@ -68,8 +67,8 @@ class TokenCodes:
         from .code_loops import TOKEN
 
         tokens = np.empty(len(self.num_codes), dtype=TOKEN)
-        tokens["first"], tokens["count"], tokens["turn"] = self._first, self.num_codes, self._turns
-        tokens["next_turn"] = (self._turns + self.num_codes) % self._alphabet.num_codebooks
+        tokens["first"], tokens["count"], tokens["turn"] = self._first, self.num_codes, self.turns
+        tokens["next_turn"] = (self.turns + self.num_codes) % self._alphabet.num_codebooks
         return tokens
 
     @cached_property
