@@ -28,7 +28,7 @@ from .untrusted import check_tokenizer_files
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo
 
-__all__ = ["CodecBPETokenizer", "as_array", "as_sequence"]
+__all__ = ["CodecBPETokenizer", "as_array", "checked_ids"]
 
 _ERRORS = get_args(Errors)
 """All of them."""
@@ -120,16 +120,11 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
 
     def ids_to_text(self, ids: Any) -> str:
         """The code characters of a sequence of ids; see `ids_to_codes`."""
-        return "".join(self.convert_ids_to_tokens(self._without_special(as_array(ids)).tolist()))
+        return "".join(self.convert_ids_to_tokens(self._without_special(ids).tolist()))
 
-    def _without_special(self, ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.integer[Any]]:
-        outside = (ids < 0) | (ids >= len(self))
-        if outside.any():
-            raise TokenizerError(
-                f"Id {ids[outside][0]} is outside the vocabulary of {len(self)} tokens: leave out "
-                "ids that this tokenizer did not make, such as the -100 of ignored labels."
-            )
-        return ids[~np.isin(ids, self._skipped_ids())]
+    def _without_special(self, ids: Any) -> npt.NDArray[np.integer[Any]]:
+        array = checked_ids(ids, len(self))
+        return array[~np.isin(array, self._skipped_ids())]
 
     def _skipped_ids(self) -> list[int]:
         # Not the unknown token, which stands for a loss.
@@ -299,14 +294,25 @@ def as_array(ids: Any) -> npt.NDArray[np.integer[Any]]:
     return found
 
 
+def checked_ids(ids: Any, vocab_size: int) -> npt.NDArray[np.integer[Any]]:
+    """One sequence of ids `[L]` as an array, all of them inside the vocabulary.
+
+    Raises:
+        TokenizerError: An id outside, or not one sequence of integers.
+    """
+    array = as_array(ids)
+    outside = (array < 0) | (array >= vocab_size)
+    if outside.any():
+        raise TokenizerError(
+            f"Id {array[outside][0]} is outside the vocabulary of {vocab_size} tokens: pass the "
+            "tokenizer that made the ids, and leave out others, such as the -100 of ignored labels."
+        )
+    return array
+
+
 def _of_list(ids: list[Any]) -> npt.NDArray[Any]:
     try:
         # Unsigned, which array reads several times as fast as signed, or as numpy.
         return np.frombuffer(array("Q", ids), dtype=np.uint64)
     except (TypeError, OverflowError):  # negative, or no integers, which the caller tells
         return np.asarray(ids)
-
-
-def as_sequence(ids: Any) -> list[int]:
-    """The same as a list."""
-    return as_array(ids).tolist()

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec_vocabulary import CodecVocabulary
-from ..errors import PackingError, TokenizerError
+from ..errors import PackingError
+from ..tokenization_codec_bpe import checked_ids
 
 __all__ = ["SequenceStatistics", "Spread", "sequence_statistics"]
 
@@ -121,13 +122,7 @@ def _counts(sequence: Mapping[str, Any], vocabulary: CodecVocabulary) -> tuple[i
     ids = np.asarray(sequence["input_ids"], dtype=np.int64)
     if "attention_mask" in sequence:
         ids = ids[np.asarray(sequence["attention_mask"], dtype=bool)]
-    outside = (ids < 0) | (ids >= len(vocabulary.num_codes))
-    if outside.any():
-        raise TokenizerError(
-            f"Id {ids[outside][0]} is outside the vocabulary of {len(vocabulary.num_codes)} "
-            "tokens: pass the tokenizer that made the sequences."
-        )
-    codes = vocabulary.num_codes[ids]
+    codes = vocabulary.num_codes[checked_ids(ids, len(vocabulary.num_codes))]
     is_audio = codes > 0
     begins = is_audio & ~np.concatenate([[False], is_audio[:-1]])
     return int(begins.sum()), len(ids), int(is_audio.sum()), int(codes.sum())
