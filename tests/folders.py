@@ -10,7 +10,7 @@ from . import tiny
 
 
 def corpus(folder: Path, num_clips: int) -> Path:
-    """Fills a folder with clips of different lengths at 24 kHz, and one file that is no audio."""
+    """Fills a folder with clips of different lengths at 24 kHz, and one file that is not audio."""
     for i in range(num_clips):
         save_audio(tiny.speech_like(8_000 + i, i), folder / f"{i:02d}.wav", 24_000)
     (folder / "10-bad.wav").write_text("no audio")

@@ -202,7 +202,7 @@ def test_every_source_gives_the_same_codes(corpus: Path, tmp_path: Path) -> None
     ("line", "message"),
     [
         ('{"id": "x"}', "Entry 1 of .* names no file"),
-        ("[1]", "no JSON object"),
+        ("[1]", "not a JSON object"),
         ("{", "not JSON"),
         ('{"path": "a.wav", "offset": 2.5}', "only whole files"),
         ("", "is empty"),

@@ -606,8 +606,8 @@ def test_one_sample(processor: CodecBPEProcessor) -> None:
         ({"text": "<pad>", "images": [1]}, "no images"),
         ({"text": np.zeros(9)}, "pass audio as audio="),
         ({"text": 5}, "pass audio as audio="),
-        ({"audio": np.zeros(9), "sampling_rat": RATE}, "sampling_rat is no option"),
-        ({"audio": np.zeros(9), "audio_kwargs": {"rate": RATE}}, "rate is no option"),
+        ({"audio": np.zeros(9), "sampling_rat": RATE}, "sampling_rat is not an option"),
+        ({"audio": np.zeros(9), "audio_kwargs": {"rate": RATE}}, "rate is not an option"),
     ],
 )
 def test_calls_that_make_no_sense(

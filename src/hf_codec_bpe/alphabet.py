@@ -64,7 +64,7 @@ class CodebookAlphabet:
             codec-bpe does: needed only to read its tokenizers at offsets from 0xE000.
 
     Raises:
-        AlphabetError: A size below 1, or an alphabet that does not fit behind the offset.
+        AlphabetError: A size below 1, or an alphabet that does not fit after the offset.
 
     Example:
         >>> alphabet = CodebookAlphabet([1024, 1024], unicode_offset=0x4E00)
@@ -261,7 +261,7 @@ class CodebookAlphabet:
         )
 
     def _whole_frames(self, text: str) -> npt.NDArray[np.int64]:
-        """The frames of which every code stands in its place, one behind the other."""
+        """The frames of which every code stands in its place, one after another."""
         positions = self.positions_of(text)
         codebooks = self._codebooks_of(positions)
         num_windows = max(0, len(positions) - self.num_codebooks + 1)
@@ -379,7 +379,7 @@ class CodebookAlphabet:
     def _position_of(self) -> npt.NDArray[np.int64]:
         """The inverse of `_code_points`, from `unicode_offset` on; -1 where nothing is."""
         span = int(self._code_points[-1]) - self.unicode_offset + 1
-        table = np.full(span + 1, -1)  # the entry behind the last one stays foreign
+        table = np.full(span + 1, -1)  # the entry after the last one stays foreign
         table[self._code_points - self.unicode_offset] = np.arange(self.size)
         return table
 

@@ -1,7 +1,7 @@
 """The processor: the corridor between audio and text on one side and token ids on the other.
 
 It owns no arithmetic of its own: audio.py reads, the codec makes codes, the tokenizer's alphabet
-makes them text, and the tokenizer makes that ids.
+turns them into text, and the tokenizer turns that into ids.
 
 Axis letters: C = channels, S = samples, L = tokens.
 """
@@ -78,7 +78,7 @@ class CodecBPEProcessor(CodecProcessorMixin):
             with for this codec, or `"<|audio|>"`.
         audio_start_token: A token of the vocabulary to put in front of every clip; by default the
             one that the tokenizer was extended with for this codec, if any. `""` for none.
-        audio_end_token: A token of the vocabulary to put behind every clip; likewise.
+        audio_end_token: A token of the vocabulary to put after every clip; likewise.
         chat_template: See `apply_chat_template`.
         chunk_seconds: Encode in chunks; see `AudioCodec.encode`. Saved, because it changes codes.
         context_seconds: Previous audio that a chunk sees; see `AudioCodec.encode`. Saved likewise.
@@ -126,7 +126,7 @@ class CodecBPEProcessor(CodecProcessorMixin):
     def from_codec(
         cls, codec: AudioCodec, tokenizer: PreTrainedTokenizerFast, **kwargs: Any
     ) -> CodecBPEProcessor:
-        """Makes a processor; `kwargs` are those of the class."""
+        """Makes a processor; `kwargs` are the arguments of the class."""
         return cls(codec.feature_extractor, tokenizer, codec=codec, **kwargs)
 
     @property
@@ -173,7 +173,7 @@ class CodecBPEProcessor(CodecProcessorMixin):
             output_labels: Also return `labels`, where -100 hides a token from a loss: `True` hides
                 padding; `"audio"` hides text too, and leaves audio with its start and end tokens;
                 `"assistant"` leaves what the assistant says, see `apply_chat_template`.
-            whole_frames: Whether `truncation` leaves whole frames: it then cuts up to some tokens
+            whole_frames: Whether `truncation` leaves whole frames: it may then cut a few tokens
                 more than it must.
             images: Not supported; accepted as `None` for Transformers' chat templates.
             videos: Not supported; likewise.

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class TextOrCodes(NamedTuple):
-    """A stretch of a sequence: one of the two is there."""
+    """A stretch of a sequence: exactly one of the two is set."""
 
     text: str | None
     codes: npt.NDArray[np.int64] | None
@@ -36,7 +36,7 @@ def split_output(
 ) -> list[TextOrCodes]:
     """Text and clips in the order in which they were written.
 
-    Special tokens end a clip and are left out; so does text, which is decoded. A codec's own
+    Special tokens end a clip and are left out; text ends one too, and is decoded. A codec's own
     tokenizer has no text: its sequences are one clip each, special tokens in them left out.
 
     Args:
@@ -76,7 +76,7 @@ def legible_ids(vocabulary: CodecVocabulary, ids: Any, errors: Errors) -> list[i
 
 
 def _text(tokenizer: Any, run: list[int], before: list[int]) -> str:
-    """The text of ids behind another one; at the beginning, some decoders take a space away."""
+    """The text of ids after another one; at the beginning, some decoders take a space away."""
     if not before:
         return str(tokenizer.decode(run))
     prefix: str = tokenizer.decode(before, skip_special_tokens=False)

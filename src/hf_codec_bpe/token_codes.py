@@ -21,7 +21,7 @@ Ids = npt.NDArray[np.integer[Any]]
 
 
 _MANY = 4096
-"""So many ids are worth loading numba for, if it is installed and nothing has loaded it yet."""
+"""This many ids are worth loading numba for, if it is installed and nothing has loaded it yet."""
 
 
 class TokenCodes:
@@ -84,7 +84,7 @@ class TokenCodes:
             return np.zeros(0, dtype=np.int32)
         lengths, first = self.num_codes[ids], self._first[ids]
         ends = np.cumsum(lengths, dtype=np.int64)
-        # Where to read: one further each time, but behind a token where the next one's codes are.
+        # Where to read: one further each time, but after a token where the next one's codes are.
         steps = np.ones(ends[-1], dtype=np.int32)
         steps[0] = first[0]
         steps[ends[:-1]] = first[1:] - first[:-1] - lengths[:-1] + 1

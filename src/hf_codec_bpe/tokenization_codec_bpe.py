@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["CodecBPETokenizer", "as_array", "checked_ids"]
 
 _ERRORS = get_args(Errors)
-"""All of them."""
+"""The values that `errors` may have."""
 _LOAD_OPTIONS = ("is_local", "local_files_only", "model_specific_special_tokens")
-"""What Transformers leaves in `init_kwargs` of a loaded tokenizer: nothing to save again."""
+"""What Transformers leaves in `init_kwargs` of a loaded tokenizer, not to be saved again."""
 
 
 class CodecBPETokenizer(PreTrainedTokenizerFast):
@@ -172,7 +172,7 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
         """Loads a tokenizer; see `PreTrainedTokenizerFast.from_pretrained`.
 
         Raises:
-            RepositoryError: Files that no `save_pretrained` wrote.
+            RepositoryError: Files that `save_pretrained` did not write.
         """
         try:
             return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
@@ -279,7 +279,7 @@ def as_array(ids: Any) -> npt.NDArray[np.integer[Any]]:
     """One sequence of ids `[L]` of any kind as an array.
 
     Raises:
-        TokenizerError: Anything else.
+        TokenizerError: Not one sequence of integers.
     """
     if hasattr(ids, "cpu"):  # a torch tensor, without importing torch
         ids = ids.detach().cpu().numpy()
@@ -298,7 +298,7 @@ def checked_ids(ids: Any, vocab_size: int) -> npt.NDArray[np.integer[Any]]:
     """One sequence of ids `[L]` as an array, all of them inside the vocabulary.
 
     Raises:
-        TokenizerError: An id outside, or not one sequence of integers.
+        TokenizerError: An id outside the vocabulary, or not one sequence of integers.
     """
     array = as_array(ids)
     outside = (array < 0) | (array >= vocab_size)

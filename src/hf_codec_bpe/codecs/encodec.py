@@ -19,7 +19,7 @@ class EncodecCodec(BandwidthCodec):
     `EncodecModel.encode` uses those of its lowest bandwidth.
 
     The 48 kHz model is refused: it cuts audio into chunks of its own that overlap, and decoding
-    needs a loudness scale for each of them, which is no code and could not become a token.
+    needs a loudness scale for each of them, which is not a code and could not become a token.
     """
 
     family = "encodec"

@@ -71,7 +71,7 @@ def window_samples(
 
     Raises:
         CodecError: Context without chunks, a chunk of no samples, or context for a codec whose
-            groups of frames may begin in it and end behind it.
+            groups of frames may begin in it and end after it.
     """
     if codec.dynamic_frame_rate and context_seconds:
         raise CodecError(
@@ -145,7 +145,7 @@ def _run(codec: AudioCodec, inputs: npt.NDArray[np.float32]) -> Codes:
     """Windows `[B, S]` to codes `[B, K, T]`.
 
     Raises:
-        CodecMemoryError: They do not fit in memory.
+        CodecMemoryError: The windows do not fit in memory.
     """
     input_values = torch.from_numpy(inputs)[:, None]
     try:

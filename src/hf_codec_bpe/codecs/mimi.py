@@ -20,7 +20,7 @@ __all__ = ["MimiCodec", "MimiStream"]
 class MimiCodec(AudioCodec):
     """Mimi models.
 
-    Every clip is padded with silence to whole frames (1920 samples at 24 kHz), alone too: as the
+    Every clip, even alone, is padded with silence to whole frames (1920 samples at 24 kHz): as the
     original does when it streams, and so that a batch never changes the last frame. Clips of about
     the same length share a batch on a GPU.
     """
@@ -58,8 +58,8 @@ class MimiCodec(AudioCodec):
 
 
 _CACHES = ("encoder_cache", "encoder_past_key_values", "padding_cache")
-"""What an encoder gives to be given back. The first is called like the second before Transformers
-5.24."""
+"""State that the encoder returns and takes back. Before Transformers 5.24, the first had the
+name of the second."""
 
 
 class MimiStream(CodecStream):

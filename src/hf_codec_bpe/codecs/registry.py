@@ -54,7 +54,7 @@ def codec_class(model_type: str) -> type[AudioCodec]:
         return _CLASSES[family]
     if family not in _BUILT_IN:
         raise CodecError(
-            f"model_type={model_type!r} is no codec family that is known here: "
+            f"model_type={model_type!r} is not a codec family that is known here: "
             f"{', '.join(families())}. register_codec adds one."
         )
     module, name = _BUILT_IN[family].split(":")

@@ -70,7 +70,7 @@ def encode_dataset(
         address: Of the cluster, for `ray.init`: `"auto"`, `"local"`, `"host:port"`. By default the
             one that this process is connected to, or that Ray finds, or one of this machine alone.
         num_cpus: How many CPUs an actor has, and how many threads.
-        num_gpus: How many GPUs an actor has, may be a fraction. If any, the codec runs on it.
+        num_gpus: GPUs per actor; a fraction is allowed. If any, the codec runs on it.
         concurrency: How many actors; by default as many as the cluster has room for now.
         per_channel: As on one machine, like all that follow.
         batch_size: Likewise.
@@ -122,7 +122,7 @@ def encode_dataset(
     )
     if sources.num_sources is None:
         raise CodesError(
-            "A streamed dataset can only be gone through from its start, which no cluster makes "
+            "A streamed dataset can only be read from its start, which no cluster makes "
             "faster: pass files, a manifest or a datasets.Dataset."
         )
     plan = ShardPlan(sources, shard_size, num_shards=1, shard_index=0)
@@ -146,10 +146,10 @@ class _Actors:
     concurrency: int | None
 
     def check(self) -> None:
-        """Refuses what cannot be.
+        """Refuses impossible numbers.
 
         Raises:
-            CodesError: No actors, or actors of nothing.
+            CodesError: No actors, or actors without a CPU or a GPU.
         """
         if min(self.num_cpus, self.num_gpus) < 0 or not self.num_cpus + self.num_gpus:
             raise CodesError(
@@ -163,7 +163,7 @@ class _Actors:
         """How many: as many as were asked for, or as there is room for.
 
         Raises:
-            CodesError: The cluster has no room for any.
+            CodesError: The cluster has no room for an actor.
         """
         import ray
 

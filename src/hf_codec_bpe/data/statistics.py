@@ -87,7 +87,9 @@ def sequence_statistics(
             at all.
     """
     if frame_rate <= 0:
-        raise PackingError(f"frame_rate={frame_rate} is no rate: pass the codec's, such as 12.5.")
+        raise PackingError(
+            f"frame_rate={frame_rate} is not a rate: pass the codec's, such as 12.5."
+        )
     vocabulary = CodecVocabulary.of(tokenizer)
     rows = (_counts(sequence, vocabulary) for sequence in sequences)
     counts: npt.NDArray[np.int64] = np.fromiter(rows, dtype=np.dtype((np.int64, 4)))

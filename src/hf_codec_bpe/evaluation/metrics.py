@@ -34,10 +34,10 @@ __all__ = [
 SPEECH_RATE = 16_000
 """Where PESQ, STOI and speech recognition work, in Hz."""
 _SILENCE = 1e-4
-"""A peak below, -80 dB of full scale, is silence and the dither on it."""
+"""A peak below this, -80 dB of full scale, is silence with its dither."""
 _LONGEST_PESQ = 15 * SPEECH_RATE
 """The `pesq` package writes beyond its memory when it finds more than 50 utterances, each of at
-least 0.4 s with the pause behind it."""
+least 0.4 s with the pause after it."""
 _MEL_BANDS = {256: 10, 512: 20, 1024: 40, 2048: 80}
 """How many for each window, in samples."""
 
@@ -51,7 +51,7 @@ def require_metrics() -> None:
     """Refuses to measure without the packages that do.
 
     Raises:
-        MissingDependencyError: One is not installed.
+        MissingDependencyError: pesq or pystoi is not installed.
     """
     if not are_metrics_available():
         raise MissingDependencyError(
@@ -62,12 +62,12 @@ def require_metrics() -> None:
 def pesq(original: Waveform, decoded: Waveform, sampling_rate: int) -> float:
     """Perceived quality of speech (ITU-T P.862.2, wide band at 16 kHz): 1.04 to 4.64, the best.
 
-    P.862 was made for clips of a sentence or two. Longer ones than 15 s are cut into equal parts,
+    P.862 was made for clips of a sentence or two. Clips longer than 15 s are cut into equal parts,
     and the mean of the parts that are not silent counts.
 
     Args:
         original: Samples `[S]`.
-        decoded: Samples `[S]`; where lengths differ, what one has more than the other is ignored.
+        decoded: Samples `[S]`; where lengths differ, the end of the longer one is ignored.
         sampling_rate: Of both, in Hz.
 
     Raises:

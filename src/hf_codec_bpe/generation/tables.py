@@ -1,7 +1,7 @@
 """Which token may follow which where audio is written: a state machine as tensors.
 
 With K codebooks there are K + 2 states. In states 0 to K - 1 a clip goes on, and that codebook is
-due; `started` is behind the token that starts clips, where the first frame has yet to come; and
+due; `started` is after the token that starts clips, where the first frame has yet to come; and
 `outside` is in text.
 
 Axis letters: K = codebooks, V = all tokens of the tokenizer.
@@ -27,9 +27,9 @@ class GrammarTables(NamedTuple):
     allowed: torch.Tensor
     """Which tokens each state allows: booleans `[K + 2, V]`."""
     following: torch.Tensor
-    """The state behind each token `[V]`, where audio belongs to a clip."""
+    """The state after each token `[V]`, where audio belongs to a clip."""
     cost: torch.Tensor
-    """How many tokens the clip needs behind each one `[V]` to end well, code by code."""
+    """How many tokens the clip needs after each one `[V]` to end properly, code by code."""
 
     def fitting(self, scores: torch.Tensor) -> GrammarTables:
         """The tables as wide as a model's scores, and where those are.
@@ -63,7 +63,7 @@ def grammar_tables(
     Args:
         vocabulary: The codec's.
         start_id: The token that every clip starts with; `None` if audio starts by itself.
-        end_id: The token that every clip ends with; `None` if any token that is no audio ends it.
+        end_id: The token that every clip ends with; `None` if any token that is not audio ends it.
         never: What no state allows; see `never_generated`.
     """
     num_codebooks = vocabulary.alphabet.num_codebooks
@@ -97,7 +97,7 @@ def grammar_tables(
 
 
 def never_generated(vocabulary: CodecVocabulary) -> frozenset[int]:
-    """Tokens that no state allows: they stand for nothing that a model could mean.
+    """Tokens that no state allows, because they stand for nothing that a model could mean.
 
     These are pieces of code characters, and the tokens that processors put clips in place of, of
     every codec that the tokenizer knows; and, in a codec's own tokenizer, whatever is neither audio

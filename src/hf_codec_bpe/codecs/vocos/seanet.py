@@ -44,10 +44,10 @@ def pad_each_by_reflection(
     """`pad_by_reflection` for items of different lengths, each at its own end.
 
     Args:
-        states: `[B, C, T]`; what lies behind an item's length is never read.
+        states: `[B, C, T]`; what lies after an item's length is never read.
         lengths: `[B]`, int64.
         left: Positions to add in front.
-        right: `[B]`, int64: positions to add behind each item.
+        right: `[B]`, int64: positions to add after each item.
         total: The length of the result; zeros fill it.
 
     Returns:
@@ -178,7 +178,7 @@ class SEANetEncoder(nn.Module):
             lengths: Samples of each clip, `[B]`, int64; `None` if all have S.
 
         Returns:
-            `[B, D, T]`; the frames behind `ceil(length / hop_length)` mean nothing.
+            `[B, D, T]`; the frames after `ceil(length / hop_length)` mean nothing.
         """
         states = input_values
         for layer in self.layers:
