@@ -49,13 +49,6 @@ from .hub import LocalHub, isolation
 RATE = 24_000
 
 
-@pytest.fixture
-def saved(processor: CodecBPEProcessor, tmp_path: Path) -> Path:
-    """The processor as a repository with its codec beside it."""
-    processor.save_pretrained(tmp_path / "repository")
-    return tmp_path / "repository"
-
-
 def ids_of(processor: CodecBPEProcessor, clip: np.ndarray) -> list[int]:
     (ids,) = processor(audio=clip, sampling_rate=RATE)["input_ids"]
     return ids
