@@ -119,7 +119,14 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
         return codes
 
     def ids_to_text(self, ids: Any) -> str:
-        """The code characters of a sequence of ids; see `ids_to_codes`."""
+        """The code characters of a sequence of ids; special tokens are left out.
+
+        Args:
+            ids: Integers `[L]`: a list, a numpy array, or a torch tensor.
+
+        Raises:
+            TokenizerError: An id outside the vocabulary, or not one sequence of integers.
+        """
         return "".join(self.convert_ids_to_tokens(self._without_special(ids).tolist()))
 
     def _without_special(self, ids: Any) -> npt.NDArray[np.integer[Any]]:

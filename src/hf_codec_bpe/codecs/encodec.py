@@ -1,4 +1,7 @@
-"""EnCodec (Défossez et al. 2022), as Transformers ships it."""
+"""EnCodec, as Transformers ships it.
+
+Défossez et al. 2022, https://arxiv.org/abs/2210.13438
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Mimi (Défossez et al. 2024), as Transformers ships it."""
+"""Mimi, the codec of Moshi, as Transformers ships it.
+
+Défossez et al. 2024, https://arxiv.org/abs/2410.00037
+"""
 
 from __future__ import annotations
 

@@ -38,6 +38,13 @@ def register_codec(codec: CodecClass) -> CodecClass:
     """Adds a family, under the `model_type` that its `family` names; usable as a decorator.
 
     A package of yours may call this for a codec of yours: `load_codec` then loads it.
+
+    Args:
+        codec: The class, a subclass of `AudioCodec` with a `family`. It takes the place of an
+            earlier one of that family.
+
+    Returns:
+        The class itself.
     """
     _CLASSES[codec.family] = codec
     return codec

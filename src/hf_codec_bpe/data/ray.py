@@ -64,7 +64,8 @@ def encode_dataset(
     files of any other codec travel through Ray's object store.
 
     Args:
-        source: As on one machine, except that streamed datasets are refused.
+        source: As on one machine, but not a streamed dataset. So are all arguments that are not
+            listed here; see `hf_codec_bpe.encode_dataset`.
         out: The folder to write to.
         codec: The codec; its own device does not matter.
         address: Of the cluster, for `ray.init`: `"auto"`, `"local"`, `"host:port"`. By default the
@@ -72,20 +73,9 @@ def encode_dataset(
         num_cpus: How many CPUs an actor has, and how many threads.
         num_gpus: GPUs per actor; a fraction is allowed. If any, the codec runs on it.
         concurrency: How many actors; by default as many as the cluster has room for now.
-        per_channel: As on one machine, like all that follow.
-        batch_size: Likewise.
-        chunk_seconds: Likewise.
-        context_seconds: Likewise.
-        shard_size: Likewise. It is also what an actor is given at a time.
-        retry_errors: Likewise.
-        overwrite: Likewise.
-        extensions: Likewise.
-        audio_filter: Likewise.
-        audio_column: Likewise.
-        id_column: Likewise.
-        sampling_rate: Likewise.
+        shard_size: Clips in a shard, which is also what an actor is given at a time.
         num_workers: How many threads of an actor read; by default as many as it has CPUs.
-        show_progress: Likewise. What is shown grows by whole shards.
+        show_progress: Show a progress bar, which grows by whole shards.
 
     Raises:
         MissingDependencyError: Ray is not installed.

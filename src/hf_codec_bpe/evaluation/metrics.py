@@ -95,9 +95,16 @@ def pesq(original: Waveform, decoded: Waveform, sampling_rate: int) -> float:
 
 
 def stoi(original: Waveform, decoded: Waveform, sampling_rate: int) -> float:
-    """How much of the speech can be understood (Taal et al. 2011): 1 is all of it.
+    """How much of the speech can be understood (Taal et al. 2011), without a unit: 1 is all of it.
 
-    Args and Raises are those of `pesq`; it needs 0.4 s of speech, pauses not counted.
+    Args:
+        original: Samples `[S]`.
+        decoded: Samples `[S]`; where lengths differ, the end of the longer one is ignored.
+        sampling_rate: Of both, in Hz.
+
+    Raises:
+        AudioError: Less than 0.4 s of speech, pauses not counted; a silent original; or decoded
+            samples that are NaN or infinite.
     """
     from pystoi import stoi as intelligibility
 
@@ -119,7 +126,13 @@ def si_sdr(original: Waveform, decoded: Waveform, sampling_rate: int) -> float:
     It compares waveforms sample by sample, so that a codec that sounds right but moves phases
     scores low. From -100 to 100: beyond, rounding decides.
 
-    Args and Raises are those of `pesq`; any length will do.
+    Args:
+        original: Samples `[S]`, any number of them.
+        decoded: Samples `[S]`; where lengths differ, the end of the longer one is ignored.
+        sampling_rate: Of both, in Hz; it changes nothing.
+
+    Raises:
+        AudioError: No samples, silence on either side, or decoded samples that are NaN or infinite.
     """
     original, decoded = _comparable(original, decoded)
     if not decoded.any():
@@ -140,7 +153,13 @@ def mel_distance(original: Waveform, decoded: Waveform, sampling_rate: int) -> f
     and frames, then over windows; the kind of distance of DAC (Kumar et al. 2023). Windows are in
     samples: compare codecs of one sampling rate.
 
-    Args and Raises are those of `pesq`; any length will do.
+    Args:
+        original: Samples `[S]`, any number of them.
+        decoded: Samples `[S]`; where lengths differ, the end of the longer one is ignored.
+        sampling_rate: Of both, in Hz.
+
+    Raises:
+        AudioError: No samples, a silent original, or decoded samples that are NaN or infinite.
     """
     pair = torch.from_numpy(np.stack(_comparable(original, decoded))).float()
     distances = []
