@@ -210,9 +210,9 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
             at = known.end() if known else 0
             if at < len(string):
                 raise TokenizerError(
-                    f"Character {string[at]!r} (U+{ord(string[at]):04X}) at position {at} is no "
-                    "code character: this tokenizer knows audio and its special tokens, no text. "
-                    "For text and audio together, extend a language model's tokenizer with "
+                    f"Character {string[at]!r} (U+{ord(string[at]):04X}) at position {at} is "
+                    "not a code character: this tokenizer knows audio and its special tokens, no "
+                    "text. For text and audio together, extend a language model's tokenizer with "
                     "extend_tokenizer."
                 )
 
