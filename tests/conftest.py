@@ -62,3 +62,10 @@ def processor(codec: AudioCodec, clips: list[np.ndarray]) -> CodecBPEProcessor:
         additional_special_tokens=["<audio>", "</audio>"],
     )
     return CodecBPEProcessor.from_codec(codec, tokenizer)
+
+
+@pytest.fixture
+def saved(processor: CodecBPEProcessor, tmp_path: Path) -> Path:
+    """The processor as a repository with its codec beside it."""
+    processor.save_pretrained(tmp_path / "repository")
+    return tmp_path / "repository"

@@ -15,7 +15,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
 from hf_codec_bpe import (
     AudioCodec,
@@ -331,24 +331,12 @@ def test_ids_outside_the_vocabulary_are_refused_as_elsewhere(kind: str) -> None:
 def model_and_options(family: str, **options: Any) -> tuple[LlamaForCausalLM, dict[str, Any]]:
     """A tiny random model, and options with which it speaks."""
     tokenizer = vocabulary_of(family).tokenizer
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        initializer_range=0.3,
-        bos_token_id=None,
-        eos_token_id=None,
-        pad_token_id=tokenizer.eos_token_id,
-    )
+    model = tiny.llama(len(tokenizer), eos_token_id=None, pad_token_id=tokenizer.eos_token_id)
     grammar = AudioGrammarLogitsProcessor(vocabulary_of(family), max_length=150)
     start, end = tokenizer.audio_start_token_id, tokenizer.audio_end_token_id
     bias = [[[start], 20.0], [[end], 1.0]]
     prompt = torch.tensor([clip(family, codes_of(family, 12))[:-3]])
-    return LlamaForCausalLM(config).eval(), {
+    return model, {
         "inputs": prompt,
         "attention_mask": torch.ones_like(prompt),
         "max_length": 150,

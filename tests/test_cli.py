@@ -22,7 +22,7 @@ from .tiny import speech_like
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    """Three clips in two folders, and one file that is no audio."""
+    """Three clips in two folders, and one file that is not audio."""
     folder = tmp_path / "corpus"
     for i, name in enumerate(["a/one.wav", "a/two.flac", "b/three.ogg"]):
         save_audio(speech_like(16_000 * (i + 1), i), folder / name, 16_000)

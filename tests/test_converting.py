@@ -100,9 +100,9 @@ def test_a_pickle_that_would_run_code_is_refused_and_not_run(tmp_path: Path) -> 
         ({"state_dict": {"a": torch.ones(1)}, "settings": Settings()}, "not a plain state dict"),
         ([torch.ones(1)], "holds a list, not tensors by name"),
         ({}, "holds a dict, not tensors"),
-        ({"a": torch.ones(1), "epoch": 3}, "epoch are no tensors"),
-        ({"state_dict": {"a": torch.ones(1), "b": "text"}}, "b are no tensors"),
-        ({"quack": torch.ones(1)}, "no checkpoint of a known family"),
+        ({"a": torch.ones(1), "epoch": 3}, "epoch are not tensors"),
+        ({"state_dict": {"a": torch.ones(1), "b": "text"}}, "b are not tensors"),
+        ({"quack": torch.ones(1)}, "not a checkpoint of a known family"),
     ],
 )
 def test_what_is_no_state_dict(tmp_path: Path, content: object, message: str) -> None:
@@ -116,14 +116,14 @@ def test_a_truncated_file(checkpoint: tuple[str, Path], kept: float) -> None:
     _, path = checkpoint
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * kept)])
-    with pytest.raises(CodecError, match=r"no whole checkpoint|refused"):
+    with pytest.raises(CodecError, match=r"not a whole checkpoint|refused"):
         convert_files({"checkpoint": path})
 
 
 @pytest.mark.parametrize("name", ["text.ckpt", "text.safetensors"])
 def test_a_file_of_another_kind(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\n")
-    with pytest.raises(CodecError, match=r"no whole checkpoint|refused"):
+    with pytest.raises(CodecError, match=r"not a whole checkpoint|refused"):
         read_checkpoint(tmp_path / name)
 
 
@@ -142,7 +142,7 @@ def test_families_that_cannot_be_converted(checkpoint: tuple[str, Path]) -> None
     [
         ("model: {init_args: {audio_normalize: true}}", "audio_normalize=True"),
         ("model: {init_args: {a: {sample_rate: 1}, b: {sample_rate: 2}}}", "contradicts itself"),
-        ("model: !!python/object:os.system {}", "no YAML of plain values"),
+        ("model: !!python/object:os.system {}", "not YAML of plain values"),
         ("[1, 2]", "no settings by name"),
         ('{"codebook_size": 5}', "codebook_size=5"),
     ],
@@ -223,13 +223,13 @@ def test_a_preset_is_converted_by_loading_it_and_pinned_by_its_commit(
         loaded(audio=clip, sampling_rate=24_000)["input_ids"]
         == processor(audio=clip, sampling_rate=24_000)["input_ids"]
     )
-    with pytest.raises(CodecNotFoundError, match="cannot be had from the Hub"):
+    with pytest.raises(CodecNotFoundError, match="cannot be fetched from the Hub"):
         load_codec("simvq_4k", revision="c" * 40)
 
 
 def test_a_conversion_that_fails_leaves_nothing(original: str, tmp_path: Path) -> None:
     for _ in range(2):
-        with pytest.raises(CodecError, match="no WavTokenizer checkpoint"):
+        with pytest.raises(CodecError, match="not a WavTokenizer checkpoint"):
             convert_from_hub(REPOSITORY, FILES, family="wavtokenizer", cache_dir=tmp_path / "cache")
     assert not list((tmp_path / "cache" / "assets").rglob("*.json"))
 
@@ -249,12 +249,12 @@ def test_two_processes_may_convert_at_once(tmp_path: Path) -> None:
 )
 @pytest.mark.usefixtures("original")
 def test_files_that_are_not_on_the_hub(repository: str, file: str) -> None:
-    with pytest.raises(CodecNotFoundError, match="cannot be had from the Hub"):
+    with pytest.raises(CodecNotFoundError, match="cannot be fetched from the Hub"):
         convert_from_hub(repository, {"checkpoint": file})
 
 
 def test_without_a_network() -> None:
-    with pytest.raises(CodecNotFoundError, match="cannot be had from the Hub or the cache"):
+    with pytest.raises(CodecNotFoundError, match="cannot be fetched from the Hub or the cache"):
         convert_from_hub("nobody/at-all", {"checkpoint": "m.ckpt"}, local_files_only=True)
 
 
@@ -314,7 +314,7 @@ def test_convert_from_the_hub(convert, tmp_path: Path) -> None:
         (["youngsheen/SimVQ"], "Name one of simvq_262k, simvq_4k, simvq_65k, simvq_8k"),
         (["mimi"], "mimi needs no converting"),
         (["nothing.ckpt"], "There is no checkpoint nothing.ckpt"),
-        (["simvq_65k"], "cannot be had from the Hub"),
+        (["simvq_65k"], "cannot be fetched from the Hub"),
     ],
 )
 def test_convert_says_what_to_do(convert, arguments: list[str], message: str) -> None:

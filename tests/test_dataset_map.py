@@ -25,13 +25,6 @@ RATE = 24_000
 
 
 @pytest.fixture
-def saved(processor: CodecBPEProcessor, tmp_path: Path) -> Path:
-    """The processor as a repository with its codec beside it."""
-    processor.save_pretrained(tmp_path / "repository")
-    return tmp_path / "repository"
-
-
-@pytest.fixture
 def loaded(saved: Path) -> CodecBPEProcessor:
     return AutoProcessor.from_pretrained(saved)
 

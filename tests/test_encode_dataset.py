@@ -38,6 +38,7 @@ from hf_codec_bpe.errors import (
 )
 
 from . import tiny
+from .folders import files_of
 
 CODEC = MimiCodec(tiny.mimi(), num_codebooks=4)
 ENCODEC = EncodecCodec(tiny.encodec(), num_codebooks=4)
@@ -77,12 +78,6 @@ def corpus(tmp_path: Path) -> Path:
 
 def encode(source: Any, out: Any, codec: AudioCodec = CODEC, **options: Any) -> Any:
     return encode_dataset(source, out, codec, **{"show_progress": False, **options})
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder, the hidden ones too."""
-    paths = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def clips_of(corpus: Path) -> list[Path]:
@@ -207,7 +202,7 @@ def test_every_source_gives_the_same_codes(corpus: Path, tmp_path: Path) -> None
     ("line", "message"),
     [
         ('{"id": "x"}', "Entry 1 of .* names no file"),
-        ("[1]", "no JSON object"),
+        ("[1]", "not a JSON object"),
         ("{", "not JSON"),
         ('{"path": "a.wav", "offset": 2.5}', "only whole files"),
         ("", "is empty"),

@@ -371,7 +371,7 @@ def test_special_tokens_of_a_codec_without_a_note_are_the_tokenizers() -> None:
         del entry[name]
     assert audio_tokens(CodecVocabulary.of(older)) == audio_tokens(CodecVocabulary.of(after))
     entry["audio_token"] = 7
-    with pytest.raises(TokenizerError, match="not such as extend_tokenizer writes"):
+    with pytest.raises(TokenizerError, match="not as extend_tokenizer writes it"):
         CodecVocabulary.of(older)
 
 
@@ -524,7 +524,7 @@ def test_a_base_that_pads_words_is_refused() -> None:
 @pytest.mark.parametrize(
     ("tokens", "message"),
     [
-        ({"audio_token": None}, "give strings that differ"),
+        ({"audio_token": None}, "pass different strings"),
         ({"audio_token": ""}, "give strings that differ"),
         ({"audio_token": "<|audio_end|>"}, "give strings that differ"),
         ({"audio_end_token": f"<{AUDIO[0]}>"}, "characters that stand for codes"),
@@ -559,7 +559,7 @@ def test_a_codec_tokenizer_that_lacks_tokens_or_does_more_than_merge() -> None:
     padded = CodecBPETokenizer(
         tokenizer_object=Tokenizer.from_str(json.dumps(state)), **CODEC.init_kwargs
     )
-    with pytest.raises(TokenizerError, match="codes are no tokens of their own"):
+    with pytest.raises(TokenizerError, match="codes are not tokens of their own"):
         extend_tokenizer(bases.gpt2_like(), padded)
 
 

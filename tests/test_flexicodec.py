@@ -626,5 +626,5 @@ def test_a_model_without_a_bottleneck_and_with_a_whole_downsampling_factor() -> 
 
 
 def test_another_checkpoint() -> None:
-    with pytest.raises(CodecError, match="no FlexiCodec checkpoint"):
+    with pytest.raises(CodecError, match="not a FlexiCodec checkpoint"):
         convert_flexicodec_checkpoint(Golden("simvq").state_dict())

@@ -45,11 +45,6 @@ def codec() -> FlexiCodecCodec:
 
 
 @pytest.fixture(scope="module")
-def clips() -> list[np.ndarray]:
-    return [tiny.speech_like(num_samples, num_samples) for num_samples in (50_000, 24_000, 99_999)]
-
-
-@pytest.fixture(scope="module")
 def tokenizer(codec: FlexiCodecCodec, clips: list[np.ndarray]) -> CodecBPETokenizer:
     return train_tokenizer(
         codec.encode(clips), codebook_sizes=codec.codebook_sizes, vocab_size=330, min_frequency=1

@@ -109,8 +109,8 @@ def test_any_number_of_codebooks() -> None:
         ({"num_codebooks": 2, "bit_width": 600}, "not both"),
         ({"num_codebooks": 0}, "num_codebooks=0 is not possible"),
         ({"num_codebooks": 9}, "num_codebooks=9 is not possible: this model has 8"),
-        ({"bit_width": 2.4}, r"bit_width=2.4 is no whole number of bits per second"),
-        ({"bit_width": "600"}, "bit_width='600' is no whole number"),
+        ({"bit_width": 2.4}, r"bit_width=2.4 is not a whole number of bits per second"),
+        ({"bit_width": "600"}, "bit_width='600' is not a whole number"),
     ],
 )
 def test_what_no_number_of_codebooks_can_be(options: dict[str, object], message: str) -> None:
@@ -286,7 +286,7 @@ def test_the_published_sizes() -> None:
     [
         ({"chunk_length_s": 1.0}, "chunk_length_s=1.0 is not possible"),
         ({"audio_channels": 2}, "audio_channels=2 is not possible"),
-        ({"codebook_size": 48}, "codebook_size=48 is no power of two"),
+        ({"codebook_size": 48}, "codebook_size=48 is not a power of two"),
     ],
 )
 def test_what_the_model_would_not_heed(options: dict[str, object], message: str) -> None:

@@ -151,7 +151,7 @@ def test_models_of_another_kind(changes: dict[str, object], message: str) -> Non
         (both("seq_layer_num", True), "seq_layer_num=True: it must be"),
         ({"sampling_rate": 24_000}, "sampling_rate=16000 .*the model's is 24000"),
         ({"quantizer_conf.sampling_rate": ABSENT}, "sampling_rate=24000 .*the model's is 16000"),
-        ({"quantizer_conf.codebook_size": 48}, "codebook_size=48 is no power of two"),
+        ({"quantizer_conf.codebook_size": 48}, "codebook_size=48 is not a power of two"),
         ({"model_conf.audio_normalize": "yes"}, "audio_normalize='yes': it must be true or false"),
     ],
 )
@@ -184,7 +184,7 @@ def test_a_missing_weight(name: str) -> None:
     golden = FunCodecGolden("ds640")
     weights = golden.state_dict()
     del weights[name]
-    with pytest.raises(CodecError, match=r"missing|no FunCodec checkpoint"):
+    with pytest.raises(CodecError, match=r"missing|not a FunCodec checkpoint"):
         convert_funcodec_checkpoint(weights, golden.config)
 
 
@@ -225,7 +225,7 @@ def test_codebooks_that_were_never_learnt() -> None:
 
 
 def test_a_checkpoint_of_another_family() -> None:
-    with pytest.raises(CodecError, match="no FunCodec checkpoint"):
+    with pytest.raises(CodecError, match="not a FunCodec checkpoint"):
         convert({}, Golden("simvq").state_dict())
 
 

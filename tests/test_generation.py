@@ -14,7 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
 from hf_codec_bpe import (
     AudioGrammarLogitsProcessor,
@@ -76,8 +76,10 @@ class Case:
         if isinstance(self.tokenizer, CodecBPETokenizer):
             never.add(self.tokenizer.unk_token_id)
         symbol_of = dict.fromkeys(never, "x") | {self.start_id: "s", self.end_id: "e"}
+        alphabet = self.vocabulary.alphabet
+        owners = np.repeat(range(alphabet.num_codebooks), alphabet.codebook_sizes)
         for token_id, text in self.vocabulary.texts.items():
-            symbol_of[token_id] = "".join(map(str, self.vocabulary.alphabet.codebooks_of(text)))
+            symbol_of[token_id] = "".join(map(str, owners[alphabet.positions_of(text)]))
         for token_id in symbol_of.keys() - {None}:
             symbols[token_id] = symbol_of[token_id]
         return symbols
@@ -328,20 +330,9 @@ def test_borders_that_cannot_be() -> None:
 def model_of(name: str) -> LlamaForCausalLM:
     """A tiny random model with many rows beyond its tokenizer."""
     case = case_of(name)
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=case.width,
-        hidden_size=16,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        initializer_range=0.3,
-        bos_token_id=None,
-        eos_token_id=case.tokenizer.eos_token_id,
-        pad_token_id=case.pad_id,
+    return tiny.llama(
+        case.width, eos_token_id=case.tokenizer.eos_token_id, pad_token_id=case.pad_id
     )
-    return LlamaForCausalLM(config).eval()
 
 
 PROMPTS: list[Callable[[Case], list[int]]] = [

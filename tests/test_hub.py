@@ -380,7 +380,7 @@ def test_a_folder_is_pushed(
 def test_a_build_of_a_corpus_as_it_comes(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Equal names in folders, files that are no audio, and options that change on the way."""
+    """Equal names in folders, files that are not audio, and options that change on the way."""
     for seed in range(21):
         path = tmp_path / "audio" / f"speaker {seed % 3}" / f"{seed // 3}.wav"
         save_audio(tiny.speech_like(8_000, seed), path, 16_000)

@@ -64,7 +64,7 @@ def test_a_preset_that_is_not_cached_names_its_repository() -> None:
 def test_another_model_is_no_codec(tmp_path: Path) -> None:
     config = BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=1, vocab_size=9)
     BertModel(config).save_pretrained(tmp_path)
-    with pytest.raises(CodecError, match="model_type='bert' is no codec family"):
+    with pytest.raises(CodecError, match="model_type='bert' is not a codec family"):
         load_codec(tmp_path)
 
 

@@ -408,8 +408,8 @@ def test_statistics_refuse_what_is_not_the_tokenizers() -> None:
 @pytest.mark.parametrize(
     ("length", "options", "message"),
     [
-        (40.5, {}, "sequence_length=40.5 is no count: pass an integer"),
-        (30, {"overlap_frames": 1.5}, "overlap_frames=1.5 is no count"),
+        (40.5, {}, "sequence_length=40.5 is not a count: pass an integer"),
+        (30, {"overlap_frames": 1.5}, "overlap_frames=1.5 is not a count"),
         (2, {}, "sequence_length=2 may not hold a single frame: it takes 3 ids, and 0 stand"),
         (4, {"audio_end_token": END, "add_bos_token": True}, "single frame: it takes 3 ids, and 2"),
         (30, {"overlap_frames": 10}, "overlap_frames=10 is not from 0 to 9"),
@@ -459,7 +459,7 @@ def test_codes_and_files_that_cannot_be(tmp_path: Path) -> None:
         with pytest.raises(PackingError, match=rf"no file .*{name}: check the path"):
             read_sequences(tmp_path / name, plain())
     (tmp_path / "x.parquet").write_text("no Parquet")
-    with pytest.raises(PackingError, match="no Parquet file"):
+    with pytest.raises(PackingError, match="not a Parquet file"):
         list(read_sequences(tmp_path / "x.parquet", plain()))
     Dataset.from_dict({"text": ["a"]}).to_parquet(tmp_path / "y.parquet")
     with pytest.raises(PackingError, match="no column input_ids, but text"):

@@ -90,7 +90,7 @@ def test_what_a_space_could_not_load_is_refused(hub: LocalHub, tmp_path: Path) -
         push_space(SPACE, [str(tmp_path)])
     hub.commit("user/something", {"config.json": b"{}"})
     for name in ("user/nothing", "user/something"):
-        with pytest.raises(PushError, match=f"{name} is no processor on the Hub"):
+        with pytest.raises(PushError, match=f"{name} is not a processor on the Hub"):
             push_space(SPACE, [name])
     with pytest.raises(PushError, match="no name could not be pushed"):
         push_space(SPACE, ["no name"])

@@ -49,13 +49,6 @@ from .hub import LocalHub, isolation
 RATE = 24_000
 
 
-@pytest.fixture
-def saved(processor: CodecBPEProcessor, tmp_path: Path) -> Path:
-    """The processor as a repository with its codec beside it."""
-    processor.save_pretrained(tmp_path / "repository")
-    return tmp_path / "repository"
-
-
 def ids_of(processor: CodecBPEProcessor, clip: np.ndarray) -> list[int]:
     (ids,) = processor(audio=clip, sampling_rate=RATE)["input_ids"]
     return ids
@@ -606,8 +599,8 @@ def test_one_sample(processor: CodecBPEProcessor) -> None:
         ({"text": "<pad>", "images": [1]}, "no images"),
         ({"text": np.zeros(9)}, "pass audio as audio="),
         ({"text": 5}, "pass audio as audio="),
-        ({"audio": np.zeros(9), "sampling_rat": RATE}, "sampling_rat is no option"),
-        ({"audio": np.zeros(9), "audio_kwargs": {"rate": RATE}}, "rate is no option"),
+        ({"audio": np.zeros(9), "sampling_rat": RATE}, "sampling_rat is not an option"),
+        ({"audio": np.zeros(9), "audio_kwargs": {"rate": RATE}}, "rate is not an option"),
     ],
 )
 def test_calls_that_make_no_sense(

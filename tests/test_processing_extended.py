@@ -216,7 +216,7 @@ def test_truncation_to_less_than_a_frame(codec: AudioCodec, clips: list[np.ndarr
 
 def test_one_text_for_each_sequence(llama: CodecBPEProcessor) -> None:
     for option in ({"text_pair": ["b"]}, {"is_split_into_words": True}):
-        with pytest.raises(ProcessorError, match="no option"):
+        with pytest.raises(ProcessorError, match="not an option"):
             llama(text=["a"], **option)
 
 
@@ -577,5 +577,5 @@ def test_tokenizers_that_do_not_fit(
         CodecBPEProcessor.from_codec(MimiCodec(tiny.mimi(), num_codebooks=2), llama.tokenizer)
     with pytest.raises(ProcessorError, match="stand for audio codes"):
         llama(text=llama.vocabulary.alphabet.characters[:4])
-    with pytest.raises(TokenizerError, match="is no audio"):
+    with pytest.raises(TokenizerError, match="is not audio"):
         CodecVocabulary.of(llama.tokenizer).ids_to_codes([0])

@@ -18,7 +18,6 @@ import pytest
 from datasets import Dataset
 
 from hf_codec_bpe import AudioCodec, encode_dataset
-from hf_codec_bpe.audio import save_audio
 from hf_codec_bpe.cli import main
 from hf_codec_bpe.data import ray as on_ray
 from hf_codec_bpe.data.encode_dataset import EncodingSummary
@@ -35,7 +34,8 @@ from hf_codec_bpe.errors import (
     MissingDependencyError,
 )
 
-from . import tiny
+from . import folders, tiny
+from .folders import files_of
 from .watched_codec import WatchedCodec, encoded, processes
 
 ROOT = Path(__file__).parents[1]
@@ -84,16 +84,7 @@ def cluster(environment: None) -> Iterator[str]:
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    for i in range(NUM_CLIPS):
-        save_audio(tiny.speech_like(8_000 + i, i), tmp_path / "in" / f"{i:02d}.wav", 24_000)
-    (tmp_path / "in" / "10-bad.wav").write_text("no audio")
-    return tmp_path / "in"
-
-
-def files_of(folder: str) -> dict[str, bytes]:
-    """Every file of a folder, the hidden ones too."""
-    paths = (path for path in Path(folder).rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    return folders.corpus(tmp_path / "in", NUM_CLIPS)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -16,10 +16,10 @@ import pytest
 import torch
 
 from hf_codec_bpe import encode_dataset
-from hf_codec_bpe.audio import save_audio
 from hf_codec_bpe.codecs import EncodecCodec
 
-from . import tiny
+from . import folders, tiny
+from .folders import files_of
 
 NUM_KILLS = 20
 NUM_CLIPS = 18
@@ -49,10 +49,7 @@ def codec() -> LoggingCodec:
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    for i in range(NUM_CLIPS):
-        save_audio(tiny.speech_like(8_000 + i, i), tmp_path / "in" / f"{i:02d}.wav", 24_000)
-    (tmp_path / "in" / "10-bad.wav").write_text("no audio")
-    return tmp_path / "in"
+    return folders.corpus(tmp_path / "in", NUM_CLIPS)
 
 
 def encode(corpus: Path, out: Path, codec: LoggingCodec, log: Path, **options: Any) -> None:
@@ -71,12 +68,6 @@ def killed(seconds: float, *arguments: Any, **options: Any) -> bool:
     process.join()
     assert process.exitcode in (0, -signal.SIGKILL)
     return process.exitcode != 0
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    """Every file of a folder, the hidden ones too."""
-    paths = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 @pytest.mark.parametrize("layout", ["parquet", "npy"])

@@ -153,7 +153,7 @@ def test_an_unknown_weight(golden: Golden, name: str) -> None:
 
 
 def test_a_checkpoint_of_another_family() -> None:
-    with pytest.raises(CodecError, match="no SimVQ checkpoint"):
+    with pytest.raises(CodecError, match="not a SimVQ checkpoint"):
         convert_simvq_checkpoint(Golden("wavtokenizer/frame75").state_dict())
 
 

@@ -88,7 +88,7 @@ def test_codes_that_do_not_fit() -> None:
 
 @pytest.mark.parametrize("text", ["hello", ["<s>", "x"], "<s>\U000f0000 "])
 def test_foreign_text_is_refused_not_dropped(text: object) -> None:
-    with pytest.raises(TokenizerError, match="is no code character"):
+    with pytest.raises(TokenizerError, match="is not a code character"):
         TOKENIZER(text)
 
 

@@ -132,7 +132,7 @@ def test_bad_codes(model: VocosCodecModel) -> None:
 @pytest.mark.parametrize(
     ("numbers", "message"),
     [
-        ({"backbone_dim": 40}, "no multiple of group_norm_num_groups=32"),
+        ({"backbone_dim": 40}, "not a multiple of group_norm_num_groups=32"),
         ({"n_fft": 320}, "n_fft=320 is too short"),
         ({"default_bandwidth_id": 1}, "default_bandwidth_id=1 is none of this model's 1"),
     ],

@@ -187,7 +187,7 @@ def test_a_codebook_that_was_never_learnt() -> None:
 
 
 def test_a_checkpoint_of_another_family() -> None:
-    with pytest.raises(CodecError, match="no WavTokenizer checkpoint"):
+    with pytest.raises(CodecError, match="not a WavTokenizer checkpoint"):
         convert_wavtokenizer_checkpoint(Golden("simvq").state_dict())
 
 

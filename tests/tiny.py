@@ -1,7 +1,7 @@
-"""Tiny random models of every codec family.
+"""Tiny random models of every codec family, and a language model.
 
-Their biases are random too (zero biases hide padding bugs), and their codebooks hold outputs of
-their own encoders, so that nearly all codes occur.
+The codecs' biases are random too (zero biases hide padding bugs), and their codebooks hold outputs
+of their own encoders, so that nearly all codes occur.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from transformers import (
     EncodecModel,
     HiggsAudioV2TokenizerConfig,
     HiggsAudioV2TokenizerModel,
+    LlamaConfig,
+    LlamaForCausalLM,
     MimiConfig,
     MimiModel,
     NeuCodecConfig,
@@ -244,6 +246,23 @@ MODELS: dict[str, Callable[[], PreTrainedModel]] = {
     "xcodec": xcodec,
     "xcodec2": xcodec2,
 }
+
+
+def llama(vocab_size: int, **options: object) -> LlamaForCausalLM:
+    """A language model whose scores differ enough that sampling says something."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=vocab_size,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        initializer_range=0.3,
+        bos_token_id=None,
+        **options,
+    )
+    return LlamaForCausalLM(config).eval()
 
 
 def speech_like(num_samples: int, seed: int = 0) -> np.ndarray:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, cached_property, partial
 from itertools import accumulate
 from numbers import Integral
-from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar, overload
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +64,7 @@ class CodebookAlphabet:
             codec-bpe does: needed only to read its tokenizers at offsets from 0xE000.
 
     Raises:
-        AlphabetError: A size below 1, or an alphabet that does not fit behind the offset.
+        AlphabetError: A size below 1, or an alphabet that does not fit after the offset.
 
     Example:
         >>> alphabet = CodebookAlphabet([1024, 1024], unicode_offset=0x4E00)
@@ -122,7 +122,7 @@ class CodebookAlphabet:
         return make, (self.codebook_sizes, self.unicode_offset)
 
     def __contains__(self, char: str) -> bool:
-        return len(char) == 1 and bool(self._positions(char)[0] >= 0)
+        return len(char) == 1 and bool(self.positions_of(char)[0] >= 0)
 
     @property
     def characters(self) -> str:
@@ -206,25 +206,7 @@ class CodebookAlphabet:
             return self.text_of(self.to_positions(codes))
         return code_points.to_text(self._by_frames(codes, self._first_points))
 
-    @overload
-    def to_codes(
-        self,
-        text: str,
-        errors: Errors = ...,
-        return_hanging: Literal[False] = ...,
-    ) -> npt.NDArray[np.int64]: ...
-
-    @overload
-    def to_codes(
-        self, text: str, errors: Errors = ..., *, return_hanging: Literal[True]
-    ) -> tuple[npt.NDArray[np.int64], str, str]: ...
-
-    def to_codes(
-        self,
-        text: str,
-        errors: Errors = "strict",
-        return_hanging: bool = False,
-    ) -> npt.NDArray[np.int64] | tuple[npt.NDArray[np.int64], str, str]:
+    def to_codes(self, text: str, errors: Errors = "strict") -> npt.NDArray[np.int64]:
         """Reads a string of code characters back into codes.
 
         Args:
@@ -232,29 +214,26 @@ class CodebookAlphabet:
             errors: `"strict"` raises on the first character that is not in its place; `"drop"`
                 mends what a language model generates, see `mend`, and logs how many it dropped;
                 `"drop_frames"` keeps only frames that are whole as they stand, and logs likewise.
-            return_hanging: Also return the characters that hung over at the beginning and the
-                end (`"drop"` only; they are empty under `"strict"`).
 
         Returns:
-            Codes `[K, T]`, or `(codes, begin_hanging, end_hanging)`.
+            Codes `[K, T]`.
 
         Raises:
             AlphabetError: Under `"strict"`, a character outside the alphabet or out of turn, or
                 an incomplete last frame.
         """
         if errors == "strict":
-            codes, begin, end = self._strict(text), "", ""
-        elif errors == "drop":
-            codes, num_dropped, begin, end = self.mend(text)
-            if num_dropped:
-                logger.warning("Dropped %d of %d audio characters.", num_dropped, len(text))
-        elif errors == "drop_frames":
-            codes, begin, end = self._whole_frames(text), "", ""
-        else:
-            raise AlphabetError(
-                f"errors={errors!r} is not known: pass 'strict', 'drop' or 'drop_frames'."
-            )
-        return (codes, begin, end) if return_hanging else codes
+            return self._strict(text)
+        if errors == "drop":
+            mended = self.mend(text)
+            if mended.num_dropped:
+                logger.warning("Dropped %d of %d audio characters.", mended.num_dropped, len(text))
+            return mended.codes
+        if errors == "drop_frames":
+            return self._whole_frames(text)
+        raise AlphabetError(
+            f"errors={errors!r} is not known: pass 'strict', 'drop' or 'drop_frames'."
+        )
 
     def mend(self, text: str) -> Mended:
         """Keeps the whole frames of a string that a language model generated.
@@ -268,7 +247,7 @@ class CodebookAlphabet:
             Mended(codes=array([[0, 1],
                    [1, 0]]), num_dropped=4, begin_hanging='e', end_hanging='d')
         """
-        positions = self._positions(text)
+        positions = self.positions_of(text)
         codebooks = self._codebooks_of(positions)
         mask = in_turn(codebooks, self.num_codebooks)
         kept, first_codebook = positions[mask], int(codebooks[mask][:1].sum())
@@ -282,8 +261,8 @@ class CodebookAlphabet:
         )
 
     def _whole_frames(self, text: str) -> npt.NDArray[np.int64]:
-        """The frames of which every code stands in its place, one behind the other."""
-        positions = self._positions(text)
+        """The frames of which every code stands in its place, one after another."""
+        positions = self.positions_of(text)
         codebooks = self._codebooks_of(positions)
         num_windows = max(0, len(positions) - self.num_codebooks + 1)
         is_whole = np.ones(num_windows, dtype=bool)
@@ -321,23 +300,16 @@ class CodebookAlphabet:
         """Writes positions as characters."""
         return code_points.to_text(self._code_points.take(positions))
 
-    def positions_of(self, text: str) -> npt.NDArray[np.int32]:
+    def positions_of(self, text: str) -> npt.NDArray[np.int64]:
         """The position of each character in the alphabet; -1 for one outside.
 
         Example:
             >>> CodebookAlphabet([4, 2], unicode_offset=ord("a")).positions_of("af?").tolist()
             [0, 5, -1]
         """
-        return self._positions(text).astype(np.int32)
-
-    def codebooks_of(self, text: str) -> npt.NDArray[np.int64]:
-        """The codebook of each character; -1 for one outside the alphabet.
-
-        Example:
-            >>> CodebookAlphabet([4, 2], unicode_offset=ord("a")).codebooks_of("af?").tolist()
-            [0, 1, -1]
-        """
-        return self._codebooks_of(self._positions(text))
+        # Unsigned: code points below the offset wrap to large numbers, so one bound is enough.
+        at = code_points.from_text(text) - np.uint32(self.unicode_offset)
+        return self._position_of[np.minimum(at, np.uint32(len(self._position_of) - 1))]
 
     @cached_property
     def _first_points(self) -> npt.NDArray[np.uint32] | None:
@@ -378,7 +350,7 @@ class CodebookAlphabet:
         )
 
     def _strict(self, text: str) -> npt.NDArray[np.int64]:
-        positions = self._positions(text)
+        positions = self.positions_of(text)
         codes = self.codes_of(positions)
         if codes is not None:
             return codes
@@ -407,15 +379,9 @@ class CodebookAlphabet:
     def _position_of(self) -> npt.NDArray[np.int64]:
         """The inverse of `_code_points`, from `unicode_offset` on; -1 where nothing is."""
         span = int(self._code_points[-1]) - self.unicode_offset + 1
-        table = np.full(span + 1, -1)  # the entry behind the last one stays foreign
+        table = np.full(span + 1, -1)  # the entry after the last one stays foreign
         table[self._code_points - self.unicode_offset] = np.arange(self.size)
         return table
-
-    def _positions(self, text: str) -> npt.NDArray[np.int64]:
-        """The position of each character in the alphabet; -1 for a foreign one."""
-        # Unsigned: code points below the offset wrap to large numbers, so one bound is enough.
-        at = code_points.from_text(text) - np.uint32(self.unicode_offset)
-        return self._position_of[np.minimum(at, np.uint32(len(self._position_of) - 1))]
 
 
 def _checked_sizes(codebook_sizes: Sequence[int]) -> tuple[int, ...]:

@@ -30,7 +30,7 @@ def appearing_file(
         path: Its place; the folder is made.
         is_durable: Whether it must be on the disk by then, because a later run counts on it.
         is_shared: Whether other processes may write the same file: each then has its own until it
-            appears. What is left of one that was killed has a name that nobody takes again.
+            appears. What a killed one leaves has a name that is never used again.
         guard: Around what is done to the file system here, to turn errors into others.
     """
     with guard(path):

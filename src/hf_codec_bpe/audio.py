@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 RESAMPLER = "soxr_hq"
 """The one resampler, recorded with every processor: another one gives other codes."""
 LOUDEST = 8.0
-"""Floats may go a little beyond -1..1; beyond this, they are at the scale of integers."""
+"""Floats may go a little beyond -1..1; beyond this, they must be at the scale of integers."""
 
 
 class _KnownSound(NamedTuple):
@@ -55,7 +55,7 @@ def load_audio(
             `sampling_rate`, with a warning. Files and `datasets` values know their own rate:
             naming another one for them is an error.
         resample: Whether audio at another rate is resampled: `True`, `False` (an error instead),
-            or `None`: what knows its own rate is, a bare array is not.
+            or `None`: audio that knows its own rate is resampled, a bare array is not.
 
     Returns:
         Samples `[S]`, finite, at `sampling_rate`.
@@ -124,7 +124,7 @@ def _read(audio: Any, source_rate: int | None) -> Sound:
 
 
 def _checked(samples: Waveform, name: str) -> Waveform:
-    """Refuses samples that are none, or not finite."""
+    """Refuses no samples, and NaN or infinite ones."""
     if samples.shape[-1] == 0:
         raise AudioError(f"{name} has no samples: leave empty clips out.")
     check_peak(float(np.abs(samples).max()), name)

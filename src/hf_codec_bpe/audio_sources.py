@@ -36,12 +36,12 @@ __all__ = [
 Waveform: TypeAlias = npt.NDArray[np.float32]
 
 BLOCK_SAMPLES = 1 << 18
-"""Of a file, per channel: some seconds."""
+"""Samples of each channel of a file to read at a time: some seconds."""
 MOST_CHANNELS = 16
 TIMEOUT = 30
 """Seconds to wait for a server."""
 _UNKNOWN = 2**63 - 1
-"""The length, to libsndfile, of a FLAC file that does not tell its own."""
+"""The length that libsndfile gives a FLAC file that does not state its own."""
 
 
 class Sound(NamedTuple):
@@ -118,7 +118,7 @@ def opened(file: Any, name: str) -> Iterator[Any]:
 
 
 def _all_of(sound: Any) -> npt.NDArray[np.float32]:
-    """The samples `[S, C]` of a file, which may not tell how many there are."""
+    """The samples `[S, C]` of a file, which may not say how many there are."""
     if sound.frames < _UNKNOWN:
         whole: npt.NDArray[np.float32] = sound.read(dtype="float32", always_2d=True)
         return whole
@@ -240,7 +240,7 @@ def checked_rate(rate: Any) -> int:
     """A sampling rate as a positive integer.
 
     Raises:
-        SamplingRateError: It is none.
+        SamplingRateError: It is not a positive whole number.
     """
     if (
         isinstance(rate, bool)
@@ -248,5 +248,5 @@ def checked_rate(rate: Any) -> int:
         or float(rate) != int(float(rate))
         or rate < 1
     ):
-        raise SamplingRateError(f"sampling_rate={rate!r} is no rate: pass a whole number of Hz.")
+        raise SamplingRateError(f"sampling_rate={rate!r} is not a rate: pass a whole number of Hz.")
     return int(float(rate))

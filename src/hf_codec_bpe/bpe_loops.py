@@ -26,7 +26,7 @@ NEVER = 2**31 - 1
 
 
 def empty_table(num_pairs: int) -> Records:
-    """A hash table for so many pairs, at most half full then."""
+    """A hash table that this many pairs fill at most by half."""
     table = np.zeros(1 << (2 * num_pairs + 1).bit_length(), dtype=SLOT)
     table["pair"] = FREE
     return table
@@ -78,7 +78,7 @@ def encode(table: Records, codes: Array) -> Array:
     """Merges codes, which are tokens themselves, into tokens.
 
     No token reaches across two codes that are side by side in none: what is before and what is
-    behind can be merged apart. Such stretches are short, mostly, and stay in the nearest cache.
+    after can be merged apart. Such stretches are short, mostly, and stay in the nearest cache.
     """
     tokens = codes.copy()
     size = len(codes)

@@ -12,7 +12,7 @@ _FOLDER = Path(__file__).parent / "demo"
 def demo_repo() -> Path:
     """The folder of a small, whole repository: processor, tokenizer and codec.
 
-    Its codec is made to try things with and to test with; for real work use Mimi and its like.
+    Its codec is for trying things out and for tests; for real work use Mimi or the like.
 
     ```python
     processor = AutoProcessor.from_pretrained(demo_repo())

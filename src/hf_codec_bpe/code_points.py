@@ -42,7 +42,7 @@ def usable_code_points(offset: int, size: int, *, skip_noncharacters: bool) -> C
     Surrogates never may: no UTF text holds them.
 
     Raises:
-        AlphabetError: Too few remain behind the offset, or it is not a code point.
+        AlphabetError: Too few remain after the offset, or it is not a code point.
 
     Example:
         >>> [hex(point) for point in usable_code_points(0xD7FF, 2, skip_noncharacters=True)]
@@ -59,7 +59,7 @@ def usable_code_points(offset: int, size: int, *, skip_noncharacters: bool) -> C
     points = (np.flatnonzero(usable[offset:]) + offset).astype(np.uint32)
     if size > len(points):
         raise AlphabetError(
-            f"{size} codes do not fit behind unicode_offset={offset:#x}, which leaves "
+            f"{size} codes do not fit after unicode_offset={offset:#x}, which leaves "
             f"{len(points)} characters. Leave unicode_offset at its default, or start at "
             f"{UNASSIGNED_PLANES:#x}."
         )

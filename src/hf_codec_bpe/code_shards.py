@@ -3,7 +3,7 @@
     encoding.json             all that the codes depend on, and what was to be encoded
     codec.json                the codec's pin
     data/train-00000.parquet  one row per clip and channel
-    errors/train-00000.jsonl  what could not be encoded, if there is such
+    errors/train-00000.jsonl  what could not be encoded, if there is anything
 
 `datasets.load_dataset(folder)` reads it too.
 
@@ -79,7 +79,7 @@ def encoding_errors(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
 
 
 def num_clips(folder: Path, index: int) -> int:
-    """How many clips became of a shard that is there, those in its errors included."""
+    """How many clips a finished shard accounts for, failed ones included."""
     channels = (
         batch.column(0).to_pylist()
         for batch in _batches(shard_path(folder, index), ["channel"], 10_000)
@@ -96,11 +96,11 @@ class CodeShards:
 
     Args:
         path: The folder.
-        num_codebooks: Use the first so many codebooks of each clip; by default all.
+        num_codebooks: Use only this many codebooks of each clip, the first ones; by default all.
         codes_filter: Use only clips whose id or path holds this string, or one of these.
-        num_files: Use only the first so many of them.
-        max_seconds: Of those, a random sample of about so much audio; by default all.
-        seed: Chooses the sample: equal seeds choose equally.
+        num_files: Use only this many of them, the first ones.
+        max_seconds: Of those, use a random sample of about this much audio; by default all.
+        seed: Chooses the sample; the same seed chooses the same clips.
 
     Raises:
         CodesError: No shards, no clips left, or fewer codebooks.
@@ -192,7 +192,7 @@ class CodeShards:
                         yield shard, row, seconds
 
     def _column(self, name: str, num_rows: int) -> Iterator[Any]:
-        """A column's values for the chosen clips, reading so many rows at once."""
+        """A column's values for the chosen clips, reading some rows at a time."""
         for shard in np.unique(self._chosen["shard"]):
             chosen = self._chosen[self._chosen["shard"] == shard]["row"]
             start = 0
@@ -232,7 +232,7 @@ def open_codes(path: str | os.PathLike[str], **options: Any) -> CodesFolder | Co
     """A folder of codes of either layout; for the options see `CodeShards` and `CodesFolder`.
 
     Raises:
-        CodesError: There are no codes, or not as the options want them.
+        CodesError: There are no codes, or none that the options allow.
     """
     is_shards = any(Path(path).glob("data/train-*.parquet"))
     return CodeShards(path, **options) if is_shards else CodesFolder(path, **options)

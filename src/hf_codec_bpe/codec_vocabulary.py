@@ -1,7 +1,7 @@
 """The tokens that stand for audio, in whatever tokenizer they are.
 
 A `CodecBPETokenizer` has nothing else; a language model's tokenizer that `extend_tokenizer` taught
-a codec has text too, and perhaps other codecs. Whoever works with ids asks here which of them are
+a codec has text too, and perhaps other codecs. Code that works with ids asks here which of them are
 audio, and which codes they stand for.
 
 Axis letters: K = codebooks, T = frames, L = tokens, V = all tokens of the tokenizer.
@@ -71,7 +71,7 @@ class CodecVocabulary:
         self.alphabet = alphabet
         self._ids = ids
         self.tokenizer_size = len(tokenizer)
-        """How many tokens there were; with more, the tables need to be made anew."""
+        """How many tokens there were: with more now, another `CodecVocabulary` is needed."""
 
     @classmethod
     def of(
@@ -82,7 +82,7 @@ class CodecVocabulary:
         Args:
             tokenizer: A `CodecBPETokenizer`, what `extend_tokenizer` made, or a `CodecVocabulary`,
                 returned as it is.
-            codebook_sizes: Those of the codec; may be left out where there is only one codec.
+            codebook_sizes: The codec's; may be left out where there is only one codec.
             index: Which codec, in the order in which they were added; needed only where two have
                 equal codebooks.
 
@@ -166,8 +166,13 @@ class CodecVocabulary:
 
     @cached_property
     def num_codes(self) -> npt.NDArray[np.int64]:
-        """How many codes each token `[V]` stands for; 0 for one that is no audio."""
+        """How many codes each token `[V]` stands for; 0 for one that is not audio."""
         return self._token_codes.num_codes.astype(np.int64)
+
+    @property
+    def turns(self) -> npt.NDArray[np.int32]:
+        """The codebook of each token's first code `[V]`; -1 where not all of them are in turn."""
+        return self._token_codes.turns
 
     @cached_property
     def fingerprint(self) -> str:
@@ -191,20 +196,12 @@ class CodecVocabulary:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
-    @cached_property
-    def first_codebook(self) -> npt.NDArray[np.int64]:
-        """The codebook of each token's first code `[V]`; -1 for one that is no audio."""
-        first = np.full(len(self.tokenizer), -1)
-        initials = "".join(text[0] for text in self.texts.values())
-        first[list(self.texts)] = self.alphabet.codebooks_of(initials)
-        return first
-
     def is_audio(self, ids: Any) -> npt.NDArray[np.bool_]:
         """Which of the ids are this codec's audio, in their own shape.
 
         Args:
             ids: Integers of any shape: a list, a numpy array, or a torch tensor. Those outside the
-                vocabulary, such as the -100 of ignored labels, are no audio.
+                vocabulary, such as the -100 of ignored labels, are not audio.
         """
         if hasattr(ids, "cpu"):  # a torch tensor, without importing torch
             ids = ids.detach().cpu().numpy()
@@ -237,7 +234,7 @@ class CodecVocabulary:
                 code out of place would give a frame the length of another.
 
         Raises:
-            TokenizerError: An id that is no audio.
+            TokenizerError: An id that is not audio.
             AlphabetError: Under `"strict"`, tokens that do not make up whole frames.
         """
         array = as_array(ids)
@@ -247,8 +244,8 @@ class CodecVocabulary:
         audio = self.is_audio(array)
         if not audio.all():
             raise TokenizerError(
-                f"Id {array[~audio][0]} is no audio of this codec: pass runs of audio tokens only, "
-                "which is_audio finds."
+                f"Id {array[~audio][0]} is not audio of this codec: pass runs of audio tokens "
+                "only, which is_audio finds."
             )
         return self.alphabet.to_codes("".join(map(self.texts.__getitem__, array.tolist())), errors)
 
@@ -257,18 +254,18 @@ def _entries(tokenizer: Any) -> list[dict[str, Any]]:
     """What an extended tokenizer says of its codecs, in the order of their ids.
 
     Raises:
-        TokenizerError: What `extend_tokenizer` never writes.
+        TokenizerError: The list is not one that `extend_tokenizer` writes.
     """
     entries = getattr(tokenizer, "init_kwargs", {}).get(CODEC_VOCABULARIES, [])
     if not (isinstance(entries, list) and all(map(_is_entry, entries))):
         raise TokenizerError(
-            f"{CODEC_VOCABULARIES} in tokenizer_config.json is not such as extend_tokenizer "
-            "writes: extend the base tokenizer again."
+            f"{CODEC_VOCABULARIES} in tokenizer_config.json is not as extend_tokenizer "
+            "writes it: extend the base tokenizer again."
         )
     borders = [0, *(entry["first_id"] for entry in entries), len(tokenizer)]
     if borders != sorted(borders):
         raise TokenizerError(
-            f"The codecs of this tokenizer begin at ids {borders[1:-1]}, not one behind the other "
+            f"The codecs of this tokenizer begin at ids {borders[1:-1]}, not in ascending order "
             f"among its {len(tokenizer)} tokens: extend the base tokenizer again."
         )
     return entries

@@ -60,11 +60,12 @@ class CodesFolder:
     Args:
         path: The folder; `.npy` files in folders below it count too. Each holds codes `[K, T]`,
             or `[1, K, T]` or `[1, 1, K, T]`, as codec-bpe saves them.
-        num_codebooks: Use the first so many codebooks of each clip; by default all.
+        num_codebooks: Use only this many codebooks of each clip, the first ones; by default all.
         codes_filter: Use only files whose path holds this string, or one of these.
-        num_files: Use only the first so many of them.
-        max_seconds: Of those, a random sample of about so much audio; needs `codec_info.json`.
-        seed: Chooses the sample: equal seeds choose equally.
+        num_files: Use only this many of them, the first ones.
+        max_seconds: Of those, use a random sample of about this much audio; needs
+            `codec_info.json`.
+        seed: Chooses the sample; the same seed chooses the same clips.
 
     Raises:
         CodesError: No such files, or one that does not hold codes with enough codebooks.
@@ -121,7 +122,7 @@ class CodesFolder:
         """What `codec_info.json` says; `None` if there is none.
 
         Raises:
-            CodesError: It is there, but is not what codec-bpe writes.
+            CodesError: The file is there, but is not what codec-bpe writes.
         """
         path = self.path / INFO_FILE
         if not path.exists():
@@ -135,7 +136,7 @@ class CodesFolder:
         """The codes `[K, T]` of one of the files.
 
         Raises:
-            CodesError: It does not hold codes with enough codebooks.
+            CodesError: The file does not hold codes with enough codebooks.
         """
         codes = _load(file)
         while codes.ndim > 2 and len(codes) == 1:
@@ -174,7 +175,7 @@ def sample(seconds: npt.ArrayLike, max_seconds: float, seed: int) -> list[int]:
         Their indices, ascending.
 
     Raises:
-        CodesError: That is no length.
+        CodesError: `max_seconds` is not positive.
 
     Example:
         >>> sample([5.0, 5.0, 5.0, 5.0], 10.0, seed=0)
@@ -192,7 +193,7 @@ def check_num_files(num_files: int | None) -> None:
     """Refuses a number of files that chooses nothing, or all but the last ones.
 
     Raises:
-        CodesError: Less than one.
+        CodesError: `num_files` is less than 1.
     """
     if num_files is not None and num_files < 1:
         raise CodesError(f"num_files={num_files} chooses nothing: pass 1 or more.")
@@ -202,7 +203,7 @@ def file_name(id_: str) -> str:
     """What to call a clip's file: its id without the ending of an audio file.
 
     Raises:
-        CodesError: It leads out of the folder that the file shall be in.
+        CodesError: The id leads out of the folder that the file belongs in.
 
     Example:
         >>> file_name("a/b.wav"), file_name("take.2")

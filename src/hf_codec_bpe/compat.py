@@ -2,7 +2,7 @@
 
 New code uses `CodebookAlphabet`. Results equal codec-bpe 1.4.1's wherever those are right; where
 they are not, these functions raise or drop: codes outside their codebook (codec-bpe lets them
-slide into the next one), narrow dtypes (it overflows), characters behind the alphabet (it makes
+slide into the next one), narrow dtypes (it overflows), characters after the alphabet (it makes
 codes outside the codebook of them), empty text (it crashes) and codes out of order that are not
 dropped (it returns them).
 """

@@ -60,11 +60,11 @@ class AudioFileError(AudioError, OSError):
 
 
 class AudioNotFoundError(AudioError, FileNotFoundError):
-    """An audio path or URL where nothing is."""
+    """An audio path or URL where there is nothing."""
 
 
 class SamplingRateError(AudioError):
-    """Audio at another sampling rate than the codec's, or at none that is known."""
+    """Audio at another sampling rate than the codec's, or at an unknown one."""
 
 
 class CodecError(CodecBPEError, ValueError):
@@ -107,11 +107,11 @@ class ProcessorError(CodecBPEError, ValueError):
 
 
 class ProcessorNotFoundError(ProcessorError, FileNotFoundError):
-    """A processor that is neither a folder nor a repository that can be reached, or not whole."""
+    """A processor that is neither a folder nor a reachable repository, or that is incomplete."""
 
 
 class RepositoryError(CodecBPEError, ValueError):
-    """A repository whose files are not such as this package writes."""
+    """A repository whose files are not as this package writes them."""
 
 
 class BuildError(CodecBPEError, ValueError):

@@ -53,7 +53,7 @@ def in_turn(codebooks: Indices, num_codebooks: int) -> npt.NDArray[np.bool_]:
 
 
 def _next_of(codebooks: Indices, after: Indices, wanted: Indices) -> Indices:
-    """The next index behind each of `after` that holds the wanted codebook; N where none does."""
+    """The next index beyond each of `after` that holds the wanted codebook; N where none does."""
     found = np.full(len(after), len(codebooks))
     for codebook in np.unique(wanted):
         asking = wanted == codebook

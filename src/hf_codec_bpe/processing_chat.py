@@ -23,20 +23,20 @@ __all__ = [
 ]
 
 Span = tuple[int, int]
-"""The first character of a stretch of text, and the one behind it."""
+"""The first character of a stretch of text, and the one after it."""
 
 
 def as_batch(conversation: Any) -> tuple[list[list[dict[str, Any]]], bool]:
     """Conversations as lists of messages, and whether there was more than one to begin with.
 
-    Keys whose value is `None` are left out: many templates would print it.
+    Keys whose value is `None` are left out: many templates would print them.
 
     Raises:
-        ProcessorError: Nothing, or what is no message.
+        ProcessorError: There is no message, or something else among them.
     """
     if not (isinstance(conversation, (list, tuple)) and conversation):
         raise ProcessorError(
-            f"{conversation!r} is no conversation: pass a list of messages such as {{'role': "
+            f"{conversation!r} is not a conversation: pass a list of messages such as {{'role': "
             "'user', 'content': ...}."
         )
     is_batched = isinstance(conversation[0], (list, tuple))
@@ -46,7 +46,7 @@ def as_batch(conversation: Any) -> tuple[list[list[dict[str, Any]]], bool]:
 
 def _checked(message: Any) -> dict[str, Any]:
     if not isinstance(message, Mapping):
-        raise ProcessorError(f"{message!r} is no message: pass {{'role': ..., 'content': ...}}.")
+        raise ProcessorError(f"{message!r} is not a message: pass {{'role': ..., 'content': ...}}.")
     content = message.get("content")
     if not (content is None or isinstance(content, (str, list, tuple))):
         raise ProcessorError(
@@ -68,7 +68,8 @@ def as_templates_read(
     these very conversations are rendered, with marks in place of their texts and clips.
 
     Raises:
-        ProcessorError: A part that is neither text nor audio, or text to continue that is none.
+        ProcessorError: A part that is neither text nor audio, or a final message to continue that
+            ends with audio.
     """
     if _shows_parts(conversations, chat_template, audio_token, variables):
         if variables.get("continue_final_message"):

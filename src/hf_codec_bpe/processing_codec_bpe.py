@@ -1,7 +1,7 @@
 """The processor: the corridor between audio and text on one side and token ids on the other.
 
 It owns no arithmetic of its own: audio.py reads, the codec makes codes, the tokenizer's alphabet
-makes them text, and the tokenizer makes that ids.
+turns them into text, and the tokenizer turns that into ids.
 
 Axis letters: C = channels, S = samples, L = tokens.
 """
@@ -78,7 +78,7 @@ class CodecBPEProcessor(CodecProcessorMixin):
             with for this codec, or `"<|audio|>"`.
         audio_start_token: A token of the vocabulary to put in front of every clip; by default the
             one that the tokenizer was extended with for this codec, if any. `""` for none.
-        audio_end_token: A token of the vocabulary to put behind every clip; likewise.
+        audio_end_token: A token of the vocabulary to put after every clip; likewise.
         chat_template: See `apply_chat_template`.
         chunk_seconds: Encode in chunks; see `AudioCodec.encode`. Saved, because it changes codes.
         context_seconds: Previous audio that a chunk sees; see `AudioCodec.encode`. Saved likewise.
@@ -126,7 +126,17 @@ class CodecBPEProcessor(CodecProcessorMixin):
     def from_codec(
         cls, codec: AudioCodec, tokenizer: PreTrainedTokenizerFast, **kwargs: Any
     ) -> CodecBPEProcessor:
-        """Makes a processor; `kwargs` are those of the class."""
+        """Makes a processor.
+
+        Args:
+            codec: The codec.
+            tokenizer: A tokenizer of the codec's codebooks, as for the class.
+            kwargs: The other arguments of the class.
+
+        Raises:
+            CodecMismatchError: The tokenizer was made for other codebooks.
+            TokenizerError: A tokenizer that knows no codec, or lacks the tokens named.
+        """
         return cls(codec.feature_extractor, tokenizer, codec=codec, **kwargs)
 
     @property
@@ -173,7 +183,7 @@ class CodecBPEProcessor(CodecProcessorMixin):
             output_labels: Also return `labels`, where -100 hides a token from a loss: `True` hides
                 padding; `"audio"` hides text too, and leaves audio with its start and end tokens;
                 `"assistant"` leaves what the assistant says, see `apply_chat_template`.
-            whole_frames: Whether `truncation` leaves whole frames: it then cuts up to some tokens
+            whole_frames: Whether `truncation` leaves whole frames: it may then cut a few tokens
                 more than it must.
             images: Not supported; accepted as `None` for Transformers' chat templates.
             videos: Not supported; likewise.
@@ -253,7 +263,15 @@ class CodecBPEProcessor(CodecProcessorMixin):
         ]
 
     def save_audio(self, audio: Any, path: str | os.PathLike[str]) -> Path:
-        """Writes samples `[S]` that `decode_audio` made to a file; its ending sets the format."""
+        """Writes samples that `decode_audio` made to a file, at the rate of the codec's output.
+
+        Args:
+            audio: Samples `[S]`.
+            path: The file, whose ending sets the format: .wav, .flac, .ogg...
+
+        Raises:
+            AudioError: An ending that names no format, or samples that are not finite audio.
+        """
         return sound.save_audio(audio, path, self.codec.output_sampling_rate)
 
     def post_process_multimodal_output(
@@ -263,7 +281,19 @@ class CodecBPEProcessor(CodecProcessorMixin):
         generation_mode: str | None = None,
         **kwargs: Any,
     ) -> list[Any]:
-        """What a model generated, as text, or as audio with `generation_mode="audio"`."""
+        """What a model generated, as text or as audio.
+
+        Args:
+            generated_outputs: Ids `[L]`, or `[B, L]`.
+            skip_special_tokens: Leave special tokens out of text; audio never holds any.
+            generation_mode: `"audio"` for samples, see `decode_audio`; text by default.
+            kwargs: Passed on to `decode_audio`, or to the tokenizer.
+
+        Raises:
+            AlphabetError: Audio that is not whole frames, unless `errors="drop"` is passed.
+            TokenizerError: An id outside the vocabulary, of audio.
+            ValueError: Another `generation_mode`.
+        """
         if generation_mode == "audio":
             return self.decode_audio(generated_outputs, **kwargs)
         return super().post_process_multimodal_output(

@@ -104,7 +104,7 @@ def _hanging(vocabulary: CodecVocabulary, ids: Sequence[int], side: str) -> int:
     audio = vocabulary.is_audio(inward)
     if not audio.any():
         return 0
-    first = int(audio.argmax())  # behind special tokens that were added after the cut
+    first = int(audio.argmax())  # after special tokens that were added after the cut
     end = first + int((~np.append(audio[first:], False)).argmax())
     run = vocabulary.num_codes[inward[first:end]]
     whole = (run.sum() - np.cumsum(run)) % vocabulary.alphabet.num_codebooks == 0

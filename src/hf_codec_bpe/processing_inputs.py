@@ -50,7 +50,7 @@ class CallOptions:
         """Sorts options out, flat ones and grouped as `text_kwargs` and `audio_kwargs`.
 
         Raises:
-            ProcessorError: One that nobody understands: a slip of the pen would change tokens.
+            ProcessorError: An unknown option: a misspelt one would silently change tokens.
         """
         flat = {key: value for key, value in given.items() if key not in _GROUPS}
         for group in _GROUPS:
@@ -58,7 +58,7 @@ class CallOptions:
         unknown = flat.keys() - _TEXT_OPTIONS - cls.names()
         if unknown:
             raise ProcessorError(
-                f"{', '.join(sorted(unknown))} is no option of this processor: it has "
+                f"{', '.join(sorted(unknown))} is not an option of this processor: it has "
                 f"{', '.join(sorted(cls.names()))}, and those of a tokenizer."
             )
         own = {key: flat.pop(key) for key in cls.names() & flat.keys()}
@@ -82,7 +82,7 @@ def checked_texts(text: Any) -> list[str]:
     """One text or several as a list.
 
     Raises:
-        ProcessorError: Something that is no text.
+        ProcessorError: Something that is not text.
     """
     texts = as_list(text) if isinstance(text, (str, Sequence)) else [text]
     if not all(isinstance(each, str) for each in texts):

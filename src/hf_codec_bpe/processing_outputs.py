@@ -6,7 +6,6 @@ Axis letters: K = codebooks, T = frames, L = tokens.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from .alphabet import CodebookAlphabet, Errors
 from .codec_vocabulary import CodecVocabulary, alphabets_of
 from .errors import TokenizerError
 from .per_tokenizer import per_tokenizer
-from .tokenization_codec_bpe import CodecBPETokenizer, as_sequence
+from .tokenization_codec_bpe import CodecBPETokenizer, checked_ids
 
 __all__ = ["TextOrCodes", "legible_ids", "split_output"]
 
@@ -25,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class TextOrCodes(NamedTuple):
-    """A stretch of a sequence: one of the two is there."""
+    """A stretch of a sequence: exactly one of the two is set."""
 
     text: str | None
     codes: npt.NDArray[np.int64] | None
@@ -37,7 +36,7 @@ def split_output(
 ) -> list[TextOrCodes]:
     """Text and clips in the order in which they were written.
 
-    Special tokens end a clip and are left out; so does text, which is decoded. A codec's own
+    Special tokens end a clip and are left out; text ends one too, and is decoded. A codec's own
     tokenizer has no text: its sequences are one clip each, special tokens in them left out.
 
     Args:
@@ -54,7 +53,7 @@ def split_output(
     if isinstance(tokenizer, CodecBPETokenizer):
         codes = tokenizer.ids_to_codes(ids, errors)
         return [TextOrCodes(None, codes)] if codes.size else []
-    sequence = legible_ids(vocabulary, as_sequence(ids), errors)
+    sequence = legible_ids(vocabulary, ids, errors)
     special = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
     audio = dict(zip(sequence, vocabulary.is_audio(sequence).tolist(), strict=True))
     parts: list[TextOrCodes] = []
@@ -70,32 +69,21 @@ def split_output(
     return parts
 
 
-def legible_ids(
-    vocabulary: CodecVocabulary, sequence: Sequence[int], errors: Errors
-) -> Sequence[int]:
+def legible_ids(vocabulary: CodecVocabulary, ids: Any, errors: Errors) -> list[int]:
     """The ids of a sequence that are text or this codec's audio; see `split_output`."""
-    return _own(vocabulary, _inside(vocabulary.tokenizer, sequence), errors)
+    sequence: list[int] = checked_ids(ids, len(vocabulary.tokenizer)).tolist()
+    return _own(vocabulary, sequence, errors)
 
 
 def _text(tokenizer: Any, run: list[int], before: list[int]) -> str:
-    """The text of ids behind another one; at the beginning, some decoders take a space away."""
+    """The text of ids after another one; at the beginning, some decoders take a space away."""
     if not before:
         return str(tokenizer.decode(run))
     prefix: str = tokenizer.decode(before, skip_special_tokens=False)
     return str(tokenizer.decode(before + run, skip_special_tokens=False))[len(prefix) :]
 
 
-def _inside(tokenizer: Any, sequence: Sequence[int]) -> Sequence[int]:
-    wrong = [i for i in sequence if not 0 <= i < len(tokenizer)]
-    if wrong:
-        raise TokenizerError(
-            f"Id {wrong[0]} is outside the vocabulary of {len(tokenizer)} tokens: leave out ids "
-            "that this tokenizer did not make, such as the -100 of ignored labels."
-        )
-    return sequence
-
-
-def _own(vocabulary: CodecVocabulary, sequence: Sequence[int], errors: str) -> Sequence[int]:
+def _own(vocabulary: CodecVocabulary, sequence: list[int], errors: str) -> list[int]:
     """Ids without those that no text of this codec holds: pieces of codes, and other codecs'."""
     foreign = _foreign(vocabulary.tokenizer)[vocabulary.alphabet]
     found = [i for i in sequence if i in foreign]

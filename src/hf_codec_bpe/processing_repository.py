@@ -92,8 +92,8 @@ class CodecProcessorMixin(ProcessorMixin):
 
         Raises:
             ProcessorError: The processor was made without one.
-            CodecNotFoundError: It is not where the processor says.
-            CodecMismatchError: It is another one than the processor was made for.
+            CodecNotFoundError: The codec is not where the processor says.
+            CodecMismatchError: The codec is not the one that the processor was made for.
         """
         return self._codec.load()
 
@@ -159,14 +159,14 @@ class CodecProcessorMixin(ProcessorMixin):
         """Publishes the processor, with its codec where no other repository has it, and a card.
 
         Args:
-            repo_id: `user/name`; made if it is not there.
+            repo_id: `user/name`; created if it does not exist.
             report: What `compression_report` or `codec_report` measured on a held-out set, for the
                 card.
             commit_message: The commit's title.
             commit_description: The rest of its message.
             private: Whether a new repository is private.
-            token: Who pushes; by default who is logged in.
-            revision: The branch, made if it is not there; by default `main`.
+            token: A Hub token; by default that of `hf auth login`.
+            revision: The branch, created if it does not exist; by default `main`.
             create_pr: Open a pull request instead of committing.
             tags: More tags for the card.
             datasets: Hub ids of the datasets that the tokenizer was trained on, for the card.

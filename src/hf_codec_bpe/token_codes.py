@@ -21,7 +21,7 @@ Ids = npt.NDArray[np.integer[Any]]
 
 
 _MANY = 4096
-"""So many ids are worth loading numba for, if it is installed and nothing has loaded it yet."""
+"""This many ids are worth loading numba for, if it is installed and nothing has loaded it yet."""
 
 
 class TokenCodes:
@@ -50,17 +50,16 @@ class TokenCodes:
         self.num_codes[ids] = lengths
         # The positions of all tokens in the alphabet, one token after the other, and where the
         # first one of each is.
-        self._positions = alphabet.positions_of("".join(texts.values()))
+        self._positions = alphabet.positions_of("".join(texts.values())).astype(np.int32)
         first = np.cumsum(lengths) - lengths
         self._first = np.zeros(num_tokens, dtype=np.int32)
         self._first[ids] = first
-        # The same as codes; and the codebook of each token's first one, or -1 where none of the
-        # token's codes, or not all of them, are in turn.
         starts = np.cumsum([0, *alphabet.codebook_sizes])
         codebooks = np.searchsorted(starts, self._positions, side="right") - 1
-        self._codes = (self._positions - starts[codebooks]).astype(np.int32)
-        self._turns = np.full(num_tokens, -1, dtype=np.int32)
-        self._turns[ids] = _turns(codebooks, first, lengths, alphabet.num_codebooks)
+        self._codes = (self._positions - starts[codebooks]).astype(np.int32)  # the same as codes
+        self.turns: npt.NDArray[np.int32] = np.full(num_tokens, -1, dtype=np.int32)
+        """The codebook that each token `[V]` begins with; -1 if its codes are not in turn."""
+        self.turns[ids] = _turns(codebooks, first, lengths, alphabet.num_codebooks)
 
     @cached_property
     def _tokens(self) -> Records:
@@ -68,8 +67,8 @@ class TokenCodes:
         from .code_loops import TOKEN
 
         tokens = np.empty(len(self.num_codes), dtype=TOKEN)
-        tokens["first"], tokens["count"], tokens["turn"] = self._first, self.num_codes, self._turns
-        tokens["next_turn"] = (self._turns + self.num_codes) % self._alphabet.num_codebooks
+        tokens["first"], tokens["count"], tokens["turn"] = self._first, self.num_codes, self.turns
+        tokens["next_turn"] = (self.turns + self.num_codes) % self._alphabet.num_codebooks
         return tokens
 
     @cached_property
@@ -85,7 +84,7 @@ class TokenCodes:
             return np.zeros(0, dtype=np.int32)
         lengths, first = self.num_codes[ids], self._first[ids]
         ends = np.cumsum(lengths, dtype=np.int64)
-        # Where to read: one further each time, but behind a token where the next one's codes are.
+        # Where to read: one further each time, but after a token where the next one's codes are.
         steps = np.ones(ends[-1], dtype=np.int32)
         steps[0] = first[0]
         steps[ends[:-1]] = first[1:] - first[:-1] - lengths[:-1] + 1

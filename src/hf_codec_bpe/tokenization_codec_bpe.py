@@ -28,12 +28,12 @@ from .untrusted import check_tokenizer_files
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo
 
-__all__ = ["CodecBPETokenizer", "as_array", "as_sequence"]
+__all__ = ["CodecBPETokenizer", "as_array", "checked_ids"]
 
 _ERRORS = get_args(Errors)
-"""All of them."""
+"""The values that `errors` may have."""
 _LOAD_OPTIONS = ("is_local", "local_files_only", "model_specific_special_tokens")
-"""What Transformers leaves in `init_kwargs` of a loaded tokenizer: nothing to save again."""
+"""What Transformers leaves in `init_kwargs` of a loaded tokenizer, not to be saved again."""
 
 
 class CodecBPETokenizer(PreTrainedTokenizerFast):
@@ -119,17 +119,19 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
         return codes
 
     def ids_to_text(self, ids: Any) -> str:
-        """The code characters of a sequence of ids; see `ids_to_codes`."""
-        return "".join(self.convert_ids_to_tokens(self._without_special(as_array(ids)).tolist()))
+        """The code characters of a sequence of ids; special tokens are left out.
 
-    def _without_special(self, ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.integer[Any]]:
-        outside = (ids < 0) | (ids >= len(self))
-        if outside.any():
-            raise TokenizerError(
-                f"Id {ids[outside][0]} is outside the vocabulary of {len(self)} tokens: leave out "
-                "ids that this tokenizer did not make, such as the -100 of ignored labels."
-            )
-        return ids[~np.isin(ids, self._skipped_ids())]
+        Args:
+            ids: Integers `[L]`: a list, a numpy array, or a torch tensor.
+
+        Raises:
+            TokenizerError: An id outside the vocabulary, or not one sequence of integers.
+        """
+        return "".join(self.convert_ids_to_tokens(self._without_special(ids).tolist()))
+
+    def _without_special(self, ids: Any) -> npt.NDArray[np.integer[Any]]:
+        array = checked_ids(ids, len(self))
+        return array[~np.isin(array, self._skipped_ids())]
 
     def _skipped_ids(self) -> list[int]:
         # Not the unknown token, which stands for a loss.
@@ -177,7 +179,7 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
         """Loads a tokenizer; see `PreTrainedTokenizerFast.from_pretrained`.
 
         Raises:
-            RepositoryError: Files that no `save_pretrained` wrote.
+            RepositoryError: Files that `save_pretrained` did not write.
         """
         try:
             return super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
@@ -208,9 +210,9 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
             at = known.end() if known else 0
             if at < len(string):
                 raise TokenizerError(
-                    f"Character {string[at]!r} (U+{ord(string[at]):04X}) at position {at} is no "
-                    "code character: this tokenizer knows audio and its special tokens, no text. "
-                    "For text and audio together, extend a language model's tokenizer with "
+                    f"Character {string[at]!r} (U+{ord(string[at]):04X}) at position {at} is "
+                    "not a code character: this tokenizer knows audio and its special tokens, no "
+                    "text. For text and audio together, extend a language model's tokenizer with "
                     "extend_tokenizer."
                 )
 
@@ -284,7 +286,7 @@ def as_array(ids: Any) -> npt.NDArray[np.integer[Any]]:
     """One sequence of ids `[L]` of any kind as an array.
 
     Raises:
-        TokenizerError: Anything else.
+        TokenizerError: Not one sequence of integers.
     """
     if hasattr(ids, "cpu"):  # a torch tensor, without importing torch
         ids = ids.detach().cpu().numpy()
@@ -299,14 +301,25 @@ def as_array(ids: Any) -> npt.NDArray[np.integer[Any]]:
     return found
 
 
+def checked_ids(ids: Any, vocab_size: int) -> npt.NDArray[np.integer[Any]]:
+    """One sequence of ids `[L]` as an array, all of them inside the vocabulary.
+
+    Raises:
+        TokenizerError: An id outside the vocabulary, or not one sequence of integers.
+    """
+    array = as_array(ids)
+    outside = (array < 0) | (array >= vocab_size)
+    if outside.any():
+        raise TokenizerError(
+            f"Id {array[outside][0]} is outside the vocabulary of {vocab_size} tokens: pass the "
+            "tokenizer that made the ids, and leave out others, such as the -100 of ignored labels."
+        )
+    return array
+
+
 def _of_list(ids: list[Any]) -> npt.NDArray[Any]:
     try:
         # Unsigned, which array reads several times as fast as signed, or as numpy.
         return np.frombuffer(array("Q", ids), dtype=np.uint64)
     except (TypeError, OverflowError):  # negative, or no integers, which the caller tells
         return np.asarray(ids)
-
-
-def as_sequence(ids: Any) -> list[int]:
-    """The same as a list."""
-    return as_array(ids).tolist()

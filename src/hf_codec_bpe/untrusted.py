@@ -40,7 +40,7 @@ def read_json(path: str | os.PathLike[str], max_bytes: int) -> Any:
     """A JSON file's content.
 
     Raises:
-        RepositoryError: It is larger than `max_bytes`, not JSON, nested deeper than Python
+        RepositoryError: The file is larger than `max_bytes`, not JSON, nested deeper than Python
             goes, or holds a key twice.
     """
     size = Path(path).stat().st_size
@@ -56,7 +56,7 @@ def read_json(path: str | os.PathLike[str], max_bytes: int) -> Any:
 
 
 def check_tokenizer_files(files: Mapping[str, str | None]) -> None:
-    """Refuses a tokenizer's files unless they are such as `save_pretrained` writes.
+    """Refuses a tokenizer's files unless they are as `save_pretrained` writes them.
 
     Args:
         files: Paths by Transformers' names: `tokenizer_file` and `tokenizer_config_file`.
@@ -91,7 +91,7 @@ def check_weights_index(folder: str | os.PathLike[str]) -> None:
 
 def _check_config(config: Any, path: str) -> None:
     check = _checker(path)
-    check(isinstance(config, dict), "it is no JSON object")
+    check(isinstance(config, dict), "it is not a JSON object")
     named = [option for option in _FILE_OPTIONS if config.get(option) is not None]
     check(not named, f"it names files of its own: {', '.join(named)}")
     templates = config.get("chat_template")
@@ -105,10 +105,10 @@ def _check_backend(backend: Any, path: str) -> None:
     check(isinstance(backend, dict) and isinstance(backend.get("model"), dict), "it has no model")
     model, added = backend["model"], backend.get("added_tokens") or []
     vocabulary, merges = model.get("vocab"), model.get("merges") or []
-    check(isinstance(vocabulary, dict), "its vocabulary is no mapping of tokens to ids")
+    check(isinstance(vocabulary, dict), "its vocabulary is not a mapping of tokens to ids")
     check(isinstance(added, list) and all(isinstance(t, dict) for t in added), "added_tokens")
     ids = [*vocabulary.values(), *(token.get("id") for token in added)]
-    check(all(type(token_id) is int for token_id in ids), "an id is no integer")
+    check(all(type(token_id) is int for token_id in ids), "an id is not an integer")
     tokens = {token.get("content"): token["id"] for token in added} | vocabulary
     check(
         all(tokens[token.get("content")] == token["id"] for token in added), "a token has two ids"
@@ -120,7 +120,7 @@ def _check_backend(backend: Any, path: str) -> None:
     )
     check(isinstance(merges, list) and len(merges) <= len(vocabulary), "it has too many merges")
     wrong = next((merge for merge in merges if not _is_merge(merge, vocabulary)), None)
-    check(wrong is None, f"it merges {str(wrong)[:40]}, which are no tokens of its vocabulary")
+    check(wrong is None, f"it merges {str(wrong)[:40]}, which are not tokens of its vocabulary")
 
 
 def _is_merge(merge: Any, vocabulary: Mapping[str, int]) -> bool:

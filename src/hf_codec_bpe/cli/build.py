@@ -43,7 +43,11 @@ def build(
     num_codebooks: Annotated[
         int | None,
         typer.Option(
-            "--num-codebooks", "-k", help="How many codebooks; likewise.", min=1, metavar="N"
+            "--num-codebooks",
+            "-k",
+            help="How many codebooks; by default as the preset says.",
+            min=1,
+            metavar="N",
         ),
     ] = None,
     vocab_size: Annotated[
@@ -52,12 +56,16 @@ def build(
     ] = None,
     max_token_codebook_ngrams: Annotated[
         int | None,
-        typer.Option(help="The most frames that a token spans; likewise.", min=0, metavar="N"),
+        typer.Option(
+            help="The most frames that a token spans; by default as the preset says.",
+            min=0,
+            metavar="N",
+        ),
     ] = None,
     chunk_seconds: Annotated[
         float,
         typer.Option(
-            help="Encode in chunks of this length; 0: do not cut.", min=0, metavar="SECONDS"
+            help="Encode in chunks of this length; 0 does not cut.", min=0, metavar="SECONDS"
         ),
     ] = 30.0,
     push: Annotated[
@@ -70,7 +78,7 @@ def build(
 ) -> None:
     """Do all of it: encode, train, measure, and with --push publish.
 
-    Run it again to go on where it stopped: every step that is whole stays.
+    Run it again to continue where it stopped: every finished step stays.
     """
     from ..hub.building import Build
     from ..hub.pushing import card_for, draw, push_folder

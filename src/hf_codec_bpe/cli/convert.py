@@ -91,7 +91,7 @@ def _files_of_preset(source: str) -> tuple[str, Any]:
         same = [p.name for p in presets().values() if p.hub_id.lower() == source.lower()]
         hint = f"Name one of {', '.join(same)}" if same else "Name its checkpoint"
         raise CodecNotFoundError(
-            f"{source} is no file, and no preset says which checkpoint is meant. {hint}"
+            f"{source} is not a file, and no preset says which checkpoint is meant. {hint}"
             f"{', or its checkpoint' if same else ''} with --file."
         )
     if preset.unsupported:

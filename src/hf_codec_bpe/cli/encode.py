@@ -42,7 +42,7 @@ def encode(
     chunk_seconds: Annotated[
         float,
         typer.Option(
-            help="Cut files into chunks of this length, which bounds memory; 0: do not cut.",
+            help="Cut files into chunks of this length, which bounds memory; 0 does not cut.",
             metavar="SECONDS",
         ),
     ] = 30.0,
@@ -54,12 +54,13 @@ def encode(
         ),
     ] = 0.0,
     stereo: Annotated[
-        bool, typer.Option("--stereo", help="Encode channels apart; else they are mixed down.")
+        bool,
+        typer.Option("--stereo", help="Encode channels separately instead of mixing them down."),
     ] = False,
     extension: Annotated[
         list[str] | None,
         typer.Option(
-            help="An ending that counts in folders, such as .wav; repeat for more.",
+            help="An ending to look for in folders, such as .wav; repeat for more.",
             metavar="ENDING",
         ),
     ] = None,
@@ -68,7 +69,7 @@ def encode(
         typer.Option(help="Only files whose path holds this; repeat for more.", metavar="TEXT"),
     ] = None,
     retry_errors: Annotated[
-        bool, typer.Option("--retry-errors", help="Make shards anew in which a clip failed.")
+        bool, typer.Option("--retry-errors", help="Redo shards in which a clip failed.")
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Encode again what is there already.")
@@ -118,9 +119,9 @@ def encode(
 ) -> None:
     """Encode audio to codes.
 
-    Writes Parquet shards that train, datasets and pandas read. A run that was broken off, however
-    hard, goes on where it stopped when it is run again. A clip that cannot be encoded is noted in
-    OUT/errors, reported at the end, and touches no other.
+    Writes Parquet shards that train, datasets and pandas read. Run it again after any interruption,
+    and it continues where it stopped. A clip that cannot be encoded is noted in OUT/errors,
+    reported at the end, and affects no other.
     """
     from ..data.audio_files import EXTENSIONS
     from ..data.encode_dataset import encode_dataset

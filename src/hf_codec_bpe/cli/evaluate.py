@@ -59,7 +59,7 @@ def evaluate(
         ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(help="Only the first so many clips.", min=1, metavar="N")
+        int | None, typer.Option(help="Only the first N clips.", min=1, metavar="N")
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="What the clips are; by default their path.", metavar="TEXT")

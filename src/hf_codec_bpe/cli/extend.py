@@ -49,7 +49,10 @@ def extend(
         typer.Option(help="Round the number of embeddings up to a multiple.", min=1, metavar="N"),
     ] = 64,
     seed: Annotated[
-        int, typer.Option(help="Chooses new embeddings; equal seeds choose equally.", metavar="N")
+        int,
+        typer.Option(
+            help="Chooses new embeddings; the same seed gives the same ones.", metavar="N"
+        ),
     ] = 0,
     audio_token: Annotated[
         str, typer.Option(help="Stands for a clip in a text.", metavar="TOKEN")
@@ -121,7 +124,7 @@ def _alphabet_options(codebook_sizes: str | None, unicode_offset: str) -> dict[s
         return {"codebook_sizes": sizes, "unicode_offset": int(unicode_offset, 0)}
     except ValueError as error:
         raise TokenizerError(
-            f"--codebook-sizes {codebook_sizes} --unicode-offset {unicode_offset} are no numbers: "
+            f"--codebook-sizes {codebook_sizes} --unicode-offset {unicode_offset} are not numbers: "
             "write them as 1024,1024 and 0x4E00."
         ) from error
 

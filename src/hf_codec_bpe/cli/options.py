@@ -40,13 +40,13 @@ CodecName: TypeAlias = Annotated[
 NumCodebooks: TypeAlias = Annotated[
     int | None,
     typer.Option(
-        "--num-codebooks", "-k", help="Use the first so many codebooks.", min=1, metavar="N"
+        "--num-codebooks", "-k", help="Use only the first N codebooks.", min=1, metavar="N"
     ),
 ]
 Bandwidth: TypeAlias = Annotated[
     float | None,
     typer.Option(
-        "--bandwidth", help="Or as many as have this bandwidth, in kbps or bps.", metavar="RATE"
+        "--bandwidth", help="Or as many as make this bandwidth, in kbps or bps.", metavar="RATE"
     ),
 ]
 Revision: TypeAlias = Annotated[
@@ -74,7 +74,7 @@ def make_folder(out: Path) -> None:
     """Makes the folder that results go to, before hours of work for it.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: The folder cannot be made.
     """
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "This is a file, not a folder", str(out))
@@ -106,7 +106,7 @@ def open_vocabulary(tokenizer: str) -> CodecVocabulary:
     """The audio tokens of a tokenizer, or of the demo's.
 
     Raises:
-        TokenizerError: It cannot be loaded, or knows no codec or several.
+        TokenizerError: The tokenizer cannot be loaded, or knows no codec or several.
     """
     from transformers import AutoTokenizer
 
@@ -127,7 +127,7 @@ def frame_rate_of(given: float | None, tokenizer: str, codes: Path | None) -> fl
     """Frames per second: as given, or of the codes, or of the processor the tokenizer is part of.
 
     Raises:
-        CodesError: None of them says it, or the codec merges frames.
+        CodesError: Nothing says the frame rate, or the codec merges frames.
     """
     from ..code_shards import open_codes
     from ..demo import demo_repo

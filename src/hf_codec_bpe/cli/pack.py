@@ -81,7 +81,7 @@ def pack(
         typer.Option(help="Only files whose path holds this; repeat for more.", metavar="TEXT"),
     ] = None,
     num_sequences: Annotated[
-        int | None, typer.Option(help="Only the first so many sequences.", min=1, metavar="N")
+        int | None, typer.Option(help="Only the first N sequences.", min=1, metavar="N")
     ] = None,
 ) -> None:
     """Pack codes into sequences to train a language model on.
@@ -105,7 +105,7 @@ def pack(
     overlap_frames = 0
     if overlap_seconds:
         overlap_frames = round(overlap_seconds * frame_rate_of(frame_rate, tokenizer, codes))
-    with tqdm(clips, unit="clip", desc="Packing") as shown:  # an error comes behind its last line
+    with tqdm(clips, unit="clip", desc="Packing") as shown:  # an error comes after its last line
         sequences = pack_codes(
             shown,
             vocabulary,

@@ -26,7 +26,7 @@ def push(
         ),
     ],
     repository: Annotated[
-        str, typer.Argument(help="Its name; made if it is not there.", metavar="USER/NAME")
+        str, typer.Argument(help="Its name; created if it does not exist.", metavar="USER/NAME")
     ],
     held_out: Annotated[
         list[Path] | None,

@@ -43,7 +43,7 @@ def stats(
         ),
     ] = None,
     num_sequences: Annotated[
-        int | None, typer.Option(help="Only the first so many sequences.", min=1, metavar="N")
+        int | None, typer.Option(help="Only the first N sequences.", min=1, metavar="N")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:

@@ -40,7 +40,7 @@ def train(
     chunk_seconds: Annotated[
         float,
         typer.Option(
-            help="No token spans two chunks of this length; 0: do not cut.",
+            help="No token spans two chunks of this length; 0 does not cut.",
             min=0,
             metavar="SECONDS",
         ),
@@ -50,7 +50,7 @@ def train(
         typer.Option(
             "--num-codebooks",
             "-k",
-            help="Use the first so many codebooks; by default all.",
+            help="Use only the first N codebooks; by default all.",
             min=1,
             metavar="N",
         ),
@@ -75,7 +75,7 @@ def train(
         str | None, typer.Option(help="A token that ends a sequence.", metavar="TOKEN")
     ] = None,
     unk_token: Annotated[
-        str | None, typer.Option(help="A token for what is no code.", metavar="TOKEN")
+        str | None, typer.Option(help="A token for whatever is not a code.", metavar="TOKEN")
     ] = None,
     special_token: Annotated[
         list[str] | None,
@@ -90,16 +90,17 @@ def train(
         typer.Option(help="Only clips whose path holds this; repeat for more.", metavar="TEXT"),
     ] = None,
     num_files: Annotated[
-        int | None, typer.Option(help="Only the first so many clips.", min=1, metavar="N")
+        int | None, typer.Option(help="Only the first N clips.", min=1, metavar="N")
     ] = None,
     max_seconds: Annotated[
         float | None,
         typer.Option(
-            help="Of those, only a random sample of so much audio.", min=0.001, metavar="SECONDS"
+            help="Of those, only a random sample of this much audio.", min=0.001, metavar="SECONDS"
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(help="Chooses the sample; equal seeds choose equally.", metavar="N")
+        int,
+        typer.Option(help="Chooses the sample; the same seed chooses the same clips.", metavar="N"),
     ] = 0,
 ) -> None:
     """Train a tokenizer on codes.
@@ -163,5 +164,5 @@ def _code_point(text: str | None) -> int | None:
         return None if text is None else int(text, 0)
     except ValueError as error:
         raise TrainingError(
-            f"--unicode-offset {text} is no number: pass one such as 0x4E00."
+            f"--unicode-offset {text} is not a number: pass one such as 0x4E00."
         ) from error

@@ -1,4 +1,4 @@
-"""What the families share whose models are told a bandwidth instead of a number of codebooks."""
+"""What is common to families whose models take a bandwidth, not a number of codebooks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["BandwidthCodec"]
 class BandwidthCodec(AudioCodec):
     """EnCodec, X-Codec and Higgs.
 
-    Residual codebooks are a prefix of each other, so that any number of them can be had: the model
+    Fewer residual codebooks are a prefix of more, so that any number of them is possible: the model
     computes those of the next larger bandwidth it knows, and the rest are left out.
     """
 

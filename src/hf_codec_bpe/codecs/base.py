@@ -66,7 +66,7 @@ class AudioCodec(ABC):
     family: ClassVar[str]
     """The `model_type` of the family's configurations."""
     pads_to_frames: ClassVar[bool] = False
-    """Whether a window is padded with silence to whole frames, alone too."""
+    """Whether every window, even alone, is padded with silence to whole frames."""
     dynamic_frame_rate: ClassVar[bool] = False
     """Whether neighbouring frames are merged where they are alike. `encode` then gives groups, at
     most `num_frames`, and the last codebook says how many frames each of them lasts."""
@@ -165,7 +165,7 @@ class AudioCodec(ABC):
 
     @property
     def is_causal(self) -> bool:
-        """Whether silence behind whole frames changes none of their codes."""
+        """Whether silence after whole frames changes none of their codes."""
         return False
 
     def padded_length(self, num_samples: int) -> int:
@@ -182,11 +182,11 @@ class AudioCodec(ABC):
         return num_frames * self.hop_length
 
     def num_frames(self, num_samples: int) -> int:
-        """How many frames `encode` makes of so many samples, unchunked, before merging."""
+        """How many frames `encode` makes of `num_samples` samples, unchunked, before merging."""
         return -(-num_samples // self.hop_length)
 
     def num_samples(self, num_frames: int) -> int:
-        """How many samples `decode` makes of so many frames."""
+        """How many samples `decode` makes of `num_frames` frames."""
         return num_frames * self.hop_length
 
     # What follows from it.
@@ -262,8 +262,8 @@ class AudioCodec(ABC):
     def compile(self, **options: Any) -> AudioCodec:
         """Compiles the model's parts with `torch.compile`, in place; returns the codec.
 
-        Worth its minutes of warming up on a GPU, for windows of one length (`chunk_seconds`).
-        Compiled code rounds differently, so that a code may now and then differ from uncompiled.
+        Worth the minutes of warm-up on a GPU, for windows of one length (`chunk_seconds`). Compiled
+        code rounds differently, so that a code may now and then differ from uncompiled.
 
         Args:
             options: Passed on to `torch.compile`: `mode`, `dynamic`, `backend`...
@@ -302,7 +302,7 @@ class AudioCodec(ABC):
 
         Raises:
             AudioError: A clip that is not `[S]`, is empty, or holds NaN or infinite samples.
-            CodecError: Sizes that make no sense, or context for a dynamic frame rate.
+            CodecError: A size out of range, or context for a dynamic frame rate.
         """
         if batch_size < 1:
             raise CodecError(f"batch_size={batch_size} is not possible: pass 1 or more.")

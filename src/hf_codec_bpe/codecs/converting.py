@@ -50,7 +50,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> StateDict:
 
     Raises:
         CodecNotFoundError: There is no such file.
-        CodecError: It is damaged, not a checkpoint, or holds more than weights.
+        CodecError: The file is damaged, not a checkpoint, or holds more than weights.
     """
     file = Path(path)
     if not file.is_file():
@@ -65,7 +65,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> StateDict:
         ) from error
     except (RuntimeError, EOFError, ValueError, OSError, SafetensorError) as error:
         raise CodecError(
-            f"{file} is no whole checkpoint: it is damaged, cut short, or of a kind older than "
+            f"{file} is not a whole checkpoint: it is damaged, cut short, or of a kind older than "
             f"PyTorch 1.6. Download it again. ({first_line(error)})"
         ) from error
     return _state_dict(file, content)
@@ -87,8 +87,8 @@ def _state_dict(file: Path, content: Any) -> StateDict:
     others = [name for name, value in content.items() if not isinstance(value, torch.Tensor)]
     if others:
         raise CodecError(
-            f"{file} is not a plain state dict: {listed(others)} are no tensors. Pass a checkpoint "
-            "whose weights lie at its top or under state_dict."
+            f"{file} is not a plain state dict: {listed(others)} are not tensors. Pass a "
+            "checkpoint whose weights lie at its top or under state_dict."
         )
     return content
 
@@ -98,14 +98,14 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises:
         CodecNotFoundError: There is no such file.
-        CodecError: It is no YAML of plain values by name.
+        CodecError: The file is not YAML of plain values by name.
     """
     if not Path(path).is_file():
         raise CodecNotFoundError(f"There is no configuration {os.fspath(path)}: check the path.")
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CodecError(f"{os.fspath(path)} is no YAML of plain values: {error}") from error
+        raise CodecError(f"{os.fspath(path)} is not YAML of plain values: {error}") from error
     if not isinstance(values, Mapping):
         raise CodecError(f"{os.fspath(path)} holds no settings by name: pass a configuration.")
     return dict(values)
@@ -169,7 +169,8 @@ def fold_weight_norm(tensors: StateDict) -> dict[str, torch.Tensor]:
             if not direction.ndim or length.shape != (len(direction), *[1] * (direction.ndim - 1)):
                 raise CodecError(
                     f"{name} and {stem}_g have the shapes {list(direction.shape)} and "
-                    f"{list(length.shape)}, which are no weight norm: get the checkpoint again."
+                    f"{list(length.shape)}, which are not those of a weight norm: "
+                    "get the checkpoint again."
                 )
             # The originals' own function: other ways to write it round differently.
             folded[stem] = torch._weight_norm(direction, length, 0)

@@ -1,4 +1,7 @@
-"""DAC, the Descript Audio Codec (Kumar et al. 2023), as Transformers ships it."""
+"""DAC, the Descript Audio Codec, as Transformers ships it.
+
+Kumar et al. 2023, https://arxiv.org/abs/2306.06546
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ def require_torchaudio(family: str) -> None:
     """Refuses a family whose model or features need torchaudio, if it is not installed.
 
     Raises:
-        MissingDependencyError: It is not.
+        MissingDependencyError: torchaudio is not installed.
     """
     if not is_torchaudio_available():
         raise MissingDependencyError(

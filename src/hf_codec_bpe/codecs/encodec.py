@@ -1,4 +1,7 @@
-"""EnCodec (Défossez et al. 2022), as Transformers ships it."""
+"""EnCodec, as Transformers ships it.
+
+Défossez et al. 2022, https://arxiv.org/abs/2210.13438
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ class EncodecCodec(BandwidthCodec):
     `EncodecModel.encode` uses those of its lowest bandwidth.
 
     The 48 kHz model is refused: it cuts audio into chunks of its own that overlap, and decoding
-    needs a loudness scale for each of them, which is no code and could not become a token.
+    needs a loudness scale for each of them, which is not a code and could not become a token.
     """
 
     family = "encodec"

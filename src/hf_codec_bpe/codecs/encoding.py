@@ -68,7 +68,7 @@ def window_samples(
 
     Raises:
         CodecError: Context without chunks, a chunk of no samples, or context for a codec whose
-            groups of frames may begin in it and end behind it.
+            groups of frames may begin in it and end after it.
     """
     if codec.dynamic_frame_rate and context_seconds:
         raise CodecError(
@@ -142,7 +142,7 @@ def _run(codec: AudioCodec, inputs: npt.NDArray[np.float32]) -> Codes:
     """Windows `[B, S]` to codes `[B, K, T]`.
 
     Raises:
-        CodecMemoryError: They do not fit in memory.
+        CodecMemoryError: The windows do not fit in memory.
     """
     seconds = inputs.shape[1] / codec.sampling_rate
     what = f"{len(inputs)} window(s) of {seconds:g} s on {codec.device}"

@@ -42,7 +42,7 @@ class LazyCodec:
     def of(cls, codec: Any, num_codebooks: int | None = None) -> LazyCodec:
         """From whatever a processor is given: a codec, a pin, a pin's values, a name, or `None`.
 
-        A name is loaded now, with so many codebooks.
+        A name is loaded now, with `num_codebooks` codebooks.
         """
         if codec is None or isinstance(codec, CodecPin):
             return cls(codec)
@@ -67,7 +67,7 @@ class LazyCodec:
         """The pin.
 
         Raises:
-            ProcessorError: There is none.
+            ProcessorError: There is no codec.
         """
         if self.pin is None:
             raise ProcessorError(
@@ -87,9 +87,9 @@ class LazyCodec:
         """The codec, loaded by the first call.
 
         Raises:
-            ProcessorError: There is none, or a copy lost the one that was only in memory.
-            CodecNotFoundError: It is not where the pin says.
-            CodecMismatchError: It is another one.
+            ProcessorError: There is no codec, or it was only in memory and a copy lost it.
+            CodecNotFoundError: The codec is not where the pin says.
+            CodecMismatchError: The codec there is not the one pinned.
         """
         _leave_threads_of_parent()
         if self._codec is None:

@@ -62,8 +62,8 @@ def load_codec(
 
     Raises:
         CodecNotFoundError: Nothing there, or no way to reach it.
-        CodecError: Something is there that is not a codec of a known family, or not whole; or the
-            family has no such setting; or a revision of a folder.
+        CodecError: What is there is not a codec of a known family, or is incomplete; the family has
+            no such setting; or a revision was given for a folder.
     """
     choice = {"num_codebooks": num_codebooks, "bandwidth": bandwidth, **settings}
     where: dict[str, Any] = {

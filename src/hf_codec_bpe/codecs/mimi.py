@@ -1,4 +1,7 @@
-"""Mimi (Défossez et al. 2024), as Transformers ships it."""
+"""Mimi, the codec of Moshi, as Transformers ships it.
+
+Défossez et al. 2024, https://arxiv.org/abs/2410.00037
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ __all__ = ["MimiCodec", "MimiStream"]
 class MimiCodec(AudioCodec):
     """Mimi models.
 
-    Every clip is padded with silence to whole frames (1920 samples at 24 kHz), alone too: as the
+    Every clip, even alone, is padded with silence to whole frames (1920 samples at 24 kHz): as the
     original does when it streams, and so that a batch never changes the last frame. Clips of about
     the same length share a batch on a GPU.
     """
@@ -72,8 +75,8 @@ class MimiCodec(AudioCodec):
 
 
 _CACHES = ("encoder_cache", "encoder_past_key_values", "padding_cache")
-"""What an encoder gives to be given back. The first is called like the second before Transformers
-5.24."""
+"""State that the encoder returns and takes back. Before Transformers 5.24, the first had the
+name of the second."""
 
 
 class MimiStream(CodecStream):

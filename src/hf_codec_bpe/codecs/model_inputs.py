@@ -15,7 +15,7 @@ def finite_floats(values: Any, name: str, dtype: torch.dtype) -> torch.Tensor:
     """A tensor of floats in the model's precision.
 
     Raises:
-        AudioError: No tensor of floats, or one with NaN or infinite values in that precision.
+        AudioError: Not a tensor of floats, or one with NaN or infinite values in that precision.
     """
     if not isinstance(values, torch.Tensor) or not values.is_floating_point():
         raise AudioError(f"{name} is {_kind(values)}: pass a torch.Tensor of floats.")
@@ -32,7 +32,7 @@ def whole_codes(audio_codes: Any) -> torch.Tensor:
     """Codes as int64.
 
     Raises:
-        CodesError: No tensor of integers.
+        CodesError: Not a tensor of integers.
     """
     if (
         not isinstance(audio_codes, torch.Tensor)

@@ -27,18 +27,18 @@ from .registry import OWN_FAMILIES, codec_class
 __all__ = ["Converted", "convert_files", "convert_from_hub", "download_files", "write_codec"]
 
 LAYOUT = 1
-"""Raise it when conversion changes: older results in the cache are then not used any more."""
+"""Raise it when conversion changes: older results in the cache are then no longer used."""
 
 
 class Downloaded(NamedTuple):
-    """A file of a Hub repository, and the commit that it is of."""
+    """A file of a Hub repository, and the commit that it comes from."""
 
     path: Path
     revision: str
 
 
 class Converted(NamedTuple):
-    """A folder that `load_codec` reads, and the commit that its original is of."""
+    """A folder that `load_codec` reads, and the commit that its original comes from."""
 
     folder: Path
     revision: str
@@ -150,8 +150,8 @@ def _download(
         path = hf_hub_download(repository, file, revision=revision, **access)
     except (OSError, HFValidationError) as error:
         raise CodecNotFoundError(
-            f"The file {file} of {repository} cannot be had from the Hub or the cache: check the "
-            f"names, the revision and the connection. ({first_line(error)})"
+            f"The file {file} of {repository} cannot be fetched from the Hub or the cache: check "
+            f"the names, the revision and the connection. ({first_line(error)})"
         ) from error
     # The cache keeps files under snapshots/<commit>/.
     return Downloaded(Path(path), Path(path).parents[file.count("/")].name)
@@ -195,7 +195,7 @@ def _family_of(checkpoint: str | os.PathLike[str]) -> str:
         if _converter(family).is_checkpoint(tensors):
             return family
     raise CodecError(
-        f"{os.fspath(checkpoint)} is no checkpoint of a known family "
+        f"{os.fspath(checkpoint)} is not a checkpoint of a known family "
         f"({', '.join(OWN_FAMILIES)}): its weights have names like {next(iter(tensors))}."
     )
 

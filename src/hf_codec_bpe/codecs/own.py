@@ -1,4 +1,4 @@
-"""What the families share whose models are this package's own."""
+"""What is common to families whose models are this package's own."""
 
 from __future__ import annotations
 

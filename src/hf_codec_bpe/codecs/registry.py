@@ -44,6 +44,13 @@ def register_codec(codec: CodecClass) -> CodecClass:
     """Adds a family, under the `model_type` that its `family` names; usable as a decorator.
 
     A package of yours may call this for a codec of yours: `load_codec` then loads it.
+
+    Args:
+        codec: The class, a subclass of `AudioCodec` with a `family`. It takes the place of an
+            earlier one of that family.
+
+    Returns:
+        The class itself.
     """
     _CLASSES[codec.family] = codec
     return codec
@@ -60,7 +67,7 @@ def codec_class(model_type: str) -> type[AudioCodec]:
         return _CLASSES[family]
     if family not in _BUILT_IN:
         raise CodecError(
-            f"model_type={model_type!r} is no codec family that is known here: "
+            f"model_type={model_type!r} is not a codec family that is known here: "
             f"{', '.join(families())}. register_codec adds one."
         )
     module, name = _BUILT_IN[family].split(":")

@@ -21,7 +21,7 @@ class Window(NamedTuple):
     """A stretch of one clip, `start` to `stop`, that the codec sees at once.
 
     `context` samples in front of it are encoded too and their codes left out; where the clip has
-    not that many, silence stands in.
+    fewer, silence stands in.
     """
 
     clip: int
@@ -53,7 +53,7 @@ Window(clip=1, start=0, stop=2, context=1)]
 def stacked(
     waveforms: Sequence[Waveform], windows: Sequence[Window], padded_length: int
 ) -> npt.NDArray[np.float32]:
-    """The samples `[B, padded_length]` of windows, silence in front and behind as needed."""
+    """The samples `[B, padded_length]` of windows, silence before and after as needed."""
     samples = np.zeros((len(windows), padded_length), dtype=np.float32)
     for row, window in zip(samples, windows, strict=True):
         first = window.start - window.context

@@ -1,4 +1,7 @@
-"""X-Codec (Ye et al. 2024) and the tokenizer of Higgs Audio, as Transformers ships them."""
+"""X-Codec and the tokenizer of Higgs Audio, as Transformers ships them.
+
+X-Codec: Ye et al. 2024, https://arxiv.org/abs/2408.17175
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""X-Codec2 (Ye et al. 2025) and NeuCodec (Neuphonic 2025), as Transformers ships them."""
+"""X-Codec2 and NeuCodec, as Transformers ships them.
+
+X-Codec2: Ye et al. 2025, https://arxiv.org/abs/2502.04128
+NeuCodec: Neuphonic 2025, https://arxiv.org/abs/2509.09550
+"""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ def find_audio(
     """All audio files among files and folders, folders in the order of their paths.
 
     Args:
-        sources: Files, taken whatever their ending, and folders, searched through and through.
-        extensions: The endings that count inside folders, in any case.
+        sources: Files, taken whatever their ending, and folders, searched recursively.
+        extensions: The endings to look for inside folders, in any case.
         audio_filter: Take only files whose path holds this string, or one of these.
 
     Raises:

@@ -100,7 +100,7 @@ class _Column:
 
 
 class _StreamedColumn(_Column):
-    """Clips that can only be gone through: going on means skipping those that are done."""
+    """Clips that can only be read in order: continuing means skipping those that are done."""
 
     def __init__(self, dataset: Any, audio_column: str, id_column: str | None) -> None:
         super().__init__(dataset, audio_column, id_column)

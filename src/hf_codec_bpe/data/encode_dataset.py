@@ -30,7 +30,7 @@ class EncodingSummary(NamedTuple):
     num_encoded: int
     """Clips that this run encoded."""
     seconds: float
-    """Of audio in them."""
+    """Seconds of audio in them."""
     num_there: int
     """Shards, or files, that were there already."""
     errors: list[dict[str, Any]]
@@ -61,7 +61,7 @@ def encode_dataset(
     num_workers: int | None = None,
     show_progress: bool = True,
 ) -> EncodingSummary:
-    """Encodes a corpus; a run that was broken off goes on where it stopped.
+    """Encodes a corpus; an interrupted run continues where it stopped.
 
     Threads read and resample ahead while the codec encodes. Memory does not grow with the
     corpus, nor, with `chunk_seconds`, with the length of a file.
@@ -71,22 +71,22 @@ def encode_dataset(
     `path`, `channel`, `duration` in seconds, and `codes` `[K, T]` as uint16, or as uint32 for
     codebooks of more than 65,536 codes.
 
-    However hard a run was broken off, another makes the same bytes as one that was not: shards
-    appear when they are whole, those that are there stay, and the one that was being made is made
-    anew. A clip that cannot be encoded is noted in `errors/` with the reason and touches no other.
+    However a run was interrupted, running it again gives the same bytes as an uninterrupted run:
+    shards appear when they are whole, finished ones stay, and the unfinished one is made again. A
+    clip that cannot be encoded is noted in `errors/` with the reason and affects no other.
     Where memory is short, batches become smaller, which does not change codes.
 
     Args:
-        source: A folder, searched through and through, with what links lead to; a file; a list of
-            files and folders; a manifest of files (`.jsonl`, `.csv` or `.tsv` with a column `path`
-            or `audio_filepath`, and maybe `id`); or a `datasets` dataset, whose Audio columns are
+        source: A folder, searched recursively and through links; a file; a list of files and
+            folders; a manifest of files (`.jsonl`, `.csv` or `.tsv` with a column `path` or
+            `audio_filepath`, and maybe `id`); or a `datasets` dataset, whose Audio columns are
             decoded as files are, not by torchcodec. An `IterableDataset` must give its rows in the
-            same order every time, and is gone through from its start every time.
+            same order every time, and is read from the start every time.
         out: The folder to write to.
         codec: The codec.
         format: `"npy"` lays the folder out as codec-bpe does: a clip `a/b.wav` becomes
             `a/b_c0.npy`, and its second channel `a/b_c1.npy`. Files may then be added later.
-        per_channel: Encode channels apart; by default they are mixed down.
+        per_channel: Encode channels separately; by default they are mixed down.
         batch_size: See `AudioCodec.encode`. Batches hold chunks of different clips.
         chunk_seconds: Cut clips into chunks, see `AudioCodec.encode`; `None` does not, and long
             clips then need memory.
@@ -97,23 +97,24 @@ def encode_dataset(
         num_shards: In a job array, how many jobs fill the folder together.
         shard_index: Which of them this one is, from 0: it makes the shards, or the files, whose
             number modulo `num_shards` this is.
-        retry_errors: Make shards anew in which a clip could not be encoded. As `.npy` files, such
+        retry_errors: Redo shards in which a clip could not be encoded. As `.npy` files, such
             clips are tried again in any case.
-        overwrite: Make everything anew.
-        extensions: The endings that count inside folders, in any case.
+        overwrite: Make everything again.
+        extensions: The endings to look for inside folders, in any case.
         audio_filter: Take only files whose path holds this string, or one of these.
         audio_column: The dataset's column of audio.
         id_column: The dataset's column of unique names; by default clips are numbered.
         sampling_rate: The rate of bare arrays in a dataset, in Hz; all else knows its own.
-        num_workers: How many threads read, each a clip of its own; by default one, which is ahead
-            of any CPU, and on a GPU eight, or as many as there are cores. It changes no codes.
+        num_workers: How many threads read, each a clip of its own; by default one, which keeps
+            ahead of any CPU, and on a GPU eight, or as many as there are cores. It changes no
+            codes.
         show_progress: Show clips done, hours of audio per second, and the time left.
 
     Raises:
         AudioError: There is nothing to encode.
         CodecError: Chunks that this codec cannot have.
-        CodesError: The folder holds codes of another source or made otherwise: it says what
-            differs. Or two clips would have one name.
+        CodesError: The folder holds codes of another source, or made with other settings; the
+            message says what differs. Or two clips would have one name.
         CodesFileError: The folder cannot be written, as when the disk is full; what is finished
             stays.
 
@@ -168,7 +169,7 @@ def check_shard_size(shard_size: int) -> None:
     """Refuses shards that hold nothing.
 
     Raises:
-        CodesError: Less than one clip.
+        CodesError: `shard_size` is less than 1.
     """
     if shard_size < 1:
         raise CodesError(f"shard_size={shard_size} is not possible: pass 1 or more.")

@@ -149,7 +149,7 @@ class _Files:
         """Writes what became of a clip.
 
         Raises:
-            CodesFileError: It cannot be written.
+            CodesFileError: A file cannot be written.
         """
         if self.chunk_seconds is None:
             codes = {(channel, 0): whole for channel, whole in enumerate(result.channels)}

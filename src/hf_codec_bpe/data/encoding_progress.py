@@ -40,7 +40,7 @@ class Progress:
         self._bar.close()
 
     def counting(self, results: Iterable[EncodedSource]) -> Iterator[EncodedSource]:
-        """Lets results pass."""
+        """Yields results unchanged and counts them."""
         for result in results:
             yield result
             self.add(int(not result.error), result.seconds, int(bool(result.error)))

@@ -1,4 +1,4 @@
-"""How many whole frames fit into so many tokens.
+"""How many whole frames fit into a number of tokens.
 
 Axis letters: K = codebooks, T = frames.
 """

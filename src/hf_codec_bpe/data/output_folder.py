@@ -19,8 +19,8 @@ def begin_folder(folder: Path, settings: Mapping[str, Any]) -> None:
     """Makes a folder, or checks that what is in it was made with the same settings.
 
     Raises:
-        CodesError: It was not, or does not say.
-        CodesFileError: It cannot be written.
+        CodesError: The folder was filled with other settings, or does not say with which.
+        CodesFileError: The folder cannot be written.
     """
     path = folder / SETTINGS_FILE
     if path.exists():
@@ -44,7 +44,7 @@ def appearing(path: Path) -> AbstractContextManager[Path]:
     """Where to write a file of the folder, which other jobs may write too.
 
     Raises:
-        CodesFileError: It cannot take its place.
+        CodesFileError: The file cannot be written.
     """
     return appearing_file(path, is_durable=True, is_shared=True, guard=writing)
 

@@ -42,7 +42,7 @@ class PackedCodec:
         """The codec, on a device of this machine.
 
         Raises:
-            CodecNotFoundError: It is on the Hub, which cannot be reached from here.
+            CodecNotFoundError: The codec is on the Hub, which cannot be reached from here.
             CodecError: There is no such device here.
         """
         register_codec(self.codec_class)

@@ -58,13 +58,13 @@ def pack_codes(
             a tokenizer that knows several codecs.
         sequence_length: The most ids in a sequence, all tokens counted.
         overlap_frames: How many frames each window repeats from the end of the one before it, of
-            the same clip. Fewer than surely fit into a sequence, even if nothing is merged.
+            the same clip. Must be fewer than fit into a sequence in which nothing is merged.
         join_clips: Go on with the next clip, or as much of it as fits, where one ends before its
             sequence is full. By default every sequence is one window.
         drop_last: Leave out a sequence that ended because its clip did, or with `join_clips` the
             last one, though another frame would fit. How much that was is logged as a warning.
         pad: Fill up every sequence to its full length, with an `attention_mask`. Frames are not
-            cut, so that sequences are shorter by up to a frame else.
+            cut, so that without it sequences are up to a frame shorter.
         audio_start_token: Comes before every window; by default the codec's own, if the tokenizer
             has one for it. `""` for none.
         audio_end_token: Comes after every window; likewise.
@@ -77,7 +77,7 @@ def pack_codes(
 
     Raises:
         PackingError: Sequences too short for one frame or for the overlap, or options that need a
-            token which there is not. Before the first sequence.
+            token which the tokenizer lacks. Raised before the first sequence.
         TokenizerError: A tokenizer that knows no codec, or several, or makes no audio of codes.
         CodesError, AlphabetError: Codes that are not the tokenizer's.
 
@@ -137,7 +137,9 @@ class _Packer:
         """Refuses options that could not go on, whatever the codes are."""
         for name in ("sequence_length", "overlap_frames"):
             if not isinstance(getattr(self, name), Integral):
-                raise PackingError(f"{name}={getattr(self, name)!r} is no count: pass an integer.")
+                raise PackingError(
+                    f"{name}={getattr(self, name)!r} is not a count: pass an integer."
+                )
         surely = (self.sequence_length - self.around.num_tokens) // self.num_codebooks
         if surely < 1:
             raise PackingError(

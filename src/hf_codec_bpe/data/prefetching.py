@@ -22,7 +22,7 @@ def prefetched(
     weight: Callable[[T], float],
     limit: float,
 ) -> Generator[T, None, None]:
-    """Goes through `items`, and through the streams among them, ahead of who takes what they give.
+    """Goes through `items`, and through the streams among them, ahead of whoever takes their items.
 
     All comes out in order, whatever is done first. An error comes out where it would have.
 

@@ -64,29 +64,19 @@ def encode_dataset(
     files of any other codec travel through Ray's object store.
 
     Args:
-        source: As on one machine, except that streamed datasets are refused.
+        source: As on one machine, but not a streamed dataset. So are all arguments that are not
+            listed here; see `hf_codec_bpe.encode_dataset`.
         out: The folder to write to.
         codec: The codec; its own device does not matter.
         address: Of the cluster, for `ray.init`: `"auto"`, `"local"`, `"host:port"`. By default the
             one that this process is connected to, or that Ray finds, or one of this machine alone.
         num_cpus: How many CPUs an actor has, and how many threads.
-        num_gpus: How many GPUs an actor has, may be a fraction. If any, the codec runs on it.
+        num_gpus: GPUs per actor; a fraction is allowed. If any, the codec runs on it.
         concurrency: How many actors; by default as many as the cluster has room for now.
-        per_channel: As on one machine, like all that follow.
-        batch_size: Likewise.
-        chunk_seconds: Likewise.
-        context_seconds: Likewise.
-        shard_size: Likewise. It is also what an actor is given at a time.
-        retry_errors: Likewise.
-        overwrite: Likewise.
-        extensions: Likewise.
-        audio_filter: Likewise.
-        audio_column: Likewise.
-        id_column: Likewise.
-        sampling_rate: Likewise.
+        shard_size: Clips in a shard, which is also what an actor is given at a time.
         num_workers: How many threads of an actor read; by default as many as it has CPUs, or 8
             for a GPU.
-        show_progress: Likewise. What is shown grows by whole shards.
+        show_progress: Show a progress bar, which grows by whole shards.
 
     Raises:
         MissingDependencyError: Ray is not installed.
@@ -123,7 +113,7 @@ def encode_dataset(
     )
     if sources.num_sources is None:
         raise CodesError(
-            "A streamed dataset can only be gone through from its start, which no cluster makes "
+            "A streamed dataset can only be read from its start, which no cluster makes "
             "faster: pass files, a manifest or a datasets.Dataset."
         )
     plan = ShardPlan(sources, shard_size, num_shards=1, shard_index=0)
@@ -147,10 +137,10 @@ class _Actors:
     concurrency: int | None
 
     def check(self) -> None:
-        """Refuses what cannot be.
+        """Refuses impossible numbers.
 
         Raises:
-            CodesError: No actors, or actors of nothing.
+            CodesError: No actors, or actors without a CPU or a GPU.
         """
         if min(self.num_cpus, self.num_gpus) < 0 or not self.num_cpus + self.num_gpus:
             raise CodesError(
@@ -164,7 +154,7 @@ class _Actors:
         """How many: as many as were asked for, or as there is room for.
 
         Raises:
-            CodesError: The cluster has no room for any.
+            CodesError: The cluster has no room for an actor.
         """
         import ray
 

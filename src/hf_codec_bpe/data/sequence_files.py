@@ -28,7 +28,7 @@ def is_text(path: str | os.PathLike[str]) -> bool:
     """Whether a file holds text, which its ending says.
 
     Raises:
-        PackingError: It ends in neither `.txt` nor `.parquet`.
+        PackingError: The path ends in neither `.txt` nor `.parquet`.
     """
     suffix = Path(path).suffix
     if suffix not in (".txt", ".parquet"):
@@ -52,7 +52,7 @@ def write_sequences(
         How many sequences there were.
 
     Raises:
-        PackingError: There are none, or another ending.
+        PackingError: There are no sequences, or the path has another ending.
     """
     write = _write_text if is_text(path) else _write_parquet
     rest = iter(sequences)
@@ -103,7 +103,7 @@ def _read_parquet(path: Path, tokenizer: Any) -> Iterator[dict[str, Any]]:
     try:
         file = pq.ParquetFile(path)
     except pa.ArrowInvalid as error:
-        raise PackingError(f"{path} is no Parquet file: {first_line(error)}") from error
+        raise PackingError(f"{path} is not a Parquet file: {first_line(error)}") from error
     with file:
         columns = [name for name in _SCHEMA.names if name in file.schema_arrow.names]
         if "input_ids" not in columns:

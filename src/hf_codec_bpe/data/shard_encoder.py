@@ -27,7 +27,7 @@ __all__ = ["ATTEMPTS_FOLDER", "ShardEncoder", "ShardJob"]
 ATTEMPTS_FOLDER = ".attempts"
 """Has, for each shard that is being made, a file with a byte for each process that began it."""
 MAX_DEATHS = 3
-"""How many of them may die before that is taken to be the shard's fault: Ray tries for ever."""
+"""How many of them may die before that is taken to be the shard's fault: Ray tries forever."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _attempt(path: Path) -> Iterator[None]:
     """Counts how often something is begun; only the death of the process leaves it counted.
 
     Raises:
-        CodesError: Too many died.
+        CodesError: Too many processes died.
         CodesFileError: The file cannot be written.
     """
     with writing(path):

@@ -35,7 +35,7 @@ class ShardPlan(NamedTuple):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What runs must have in common that fill one folder."""
+        """What runs that fill one folder must have in common."""
         return {
             "shard_size": self.shard_size,
             "num_sources": self.sources.num_sources,

@@ -22,9 +22,9 @@ from .window_batches import Codes
 __all__ = ["shard_schema", "write_errors", "write_shard"]
 
 GROUP_CODES = 1 << 22
-"""A row group is written when it holds so many codes: no more wait in memory."""
+"""A row group is written once it holds this many codes: no more wait in memory."""
 GROUP_ROWS = 1000
-"""Or so many rows."""
+"""Or this many rows."""
 
 
 def shard_schema(dtype: np.dtype[Any], settings: dict[str, Any]) -> pa.Schema:
@@ -49,7 +49,7 @@ def write_shard(
     Equal results make equal bytes.
 
     Raises:
-        CodesFileError: It cannot be written.
+        CodesFileError: The shard cannot be written.
     """
     path = shard_path(folder, index)
     failed: list[dict[str, Any]] = []

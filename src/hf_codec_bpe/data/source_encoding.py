@@ -50,10 +50,11 @@ class EncodingOptions:
     num_workers: int | None = None
 
     def check(self, codec: AudioCodec) -> None:
-        """Refuses what cannot be.
+        """Refuses impossible options.
 
         Raises:
-            CodecError: No batch, no thread, or chunks that this codec cannot have.
+            CodecError: A batch size or number of threads below 1, or chunks that this codec cannot
+                have.
         """
         for name in ("batch_size", "num_workers"):
             value = getattr(self, name)
@@ -120,8 +121,7 @@ def encode_groups(
         options: How.
 
     Yields:
-        The number, and what became of each source in order; to be gone through to its end before
-        the next.
+        The number, and what became of each source in order; to be read to its end before the next.
     """
     chunk, context = window_samples(codec, options.chunk_seconds, options.context_seconds)
     limit = SECONDS_AHEAD * codec.sampling_rate

@@ -32,7 +32,7 @@ class Source(NamedTuple):
     """One clip to encode."""
 
     id: str
-    """Unlike all others."""
+    """Unique among the clips."""
     path: str | None
     """Where it comes from, for people; `None` for audio without a name."""
     audio: Any
@@ -63,7 +63,7 @@ class SourceList:
         sources: The clips.
 
     Raises:
-        CodesError: Two have the same id.
+        CodesError: Two clips have the same id.
     """
 
     def __init__(self, sources: Iterable[Source]) -> None:
@@ -88,7 +88,7 @@ def open_sources(
     """Finds out what is to be encoded; for the arguments see `encode_dataset`.
 
     Raises:
-        AudioNotFoundError: There is nothing.
+        AudioNotFoundError: There is nothing to encode.
         AudioError: A manifest that names no files, or a dataset without such a column.
         CodesError: Two clips have the same id.
     """
@@ -117,7 +117,7 @@ def check_ids(ids: Iterable[str]) -> None:
     """Refuses ids that are not unique.
 
     Raises:
-        CodesError: Names one that is not.
+        CodesError: Two clips have the same id.
     """
     for id_, count in Counter(ids).most_common(1):
         if count > 1:
@@ -182,5 +182,5 @@ def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
             except ValueError as error:
                 raise AudioError(f"Entry {number} of {path} is not JSON: {error}") from error
             if not isinstance(row, dict):
-                raise AudioError(f"Entry {number} of {path} is no JSON object: {line.strip()}")
+                raise AudioError(f"Entry {number} of {path} is not a JSON object: {line.strip()}")
             yield row

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec_vocabulary import CodecVocabulary
-from ..errors import PackingError, TokenizerError
+from ..errors import PackingError
+from ..tokenization_codec_bpe import checked_ids
 
 __all__ = ["SequenceStatistics", "Spread", "sequence_statistics"]
 
@@ -86,7 +87,9 @@ def sequence_statistics(
             at all.
     """
     if frame_rate <= 0:
-        raise PackingError(f"frame_rate={frame_rate} is no rate: pass the codec's, such as 12.5.")
+        raise PackingError(
+            f"frame_rate={frame_rate} is not a rate: pass the codec's, such as 12.5."
+        )
     vocabulary = CodecVocabulary.of(tokenizer)
     rows = (_counts(sequence, vocabulary) for sequence in sequences)
     counts: npt.NDArray[np.int64] = np.fromiter(rows, dtype=np.dtype((np.int64, 4)))
@@ -121,13 +124,7 @@ def _counts(sequence: Mapping[str, Any], vocabulary: CodecVocabulary) -> tuple[i
     ids = np.asarray(sequence["input_ids"], dtype=np.int64)
     if "attention_mask" in sequence:
         ids = ids[np.asarray(sequence["attention_mask"], dtype=bool)]
-    outside = (ids < 0) | (ids >= len(vocabulary.num_codes))
-    if outside.any():
-        raise TokenizerError(
-            f"Id {ids[outside][0]} is outside the vocabulary of {len(vocabulary.num_codes)} "
-            "tokens: pass the tokenizer that made the sequences."
-        )
-    codes = vocabulary.num_codes[ids]
+    codes = vocabulary.num_codes[checked_ids(ids, len(vocabulary.num_codes))]
     is_audio = codes > 0
     begins = is_audio & ~np.concatenate([[False], is_audio[:-1]])
     return int(begins.sum()), len(ids), int(is_audio.sum()), int(codes.sum())

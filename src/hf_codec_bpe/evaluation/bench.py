@@ -28,7 +28,7 @@ Scores: TypeAlias = Mapping[str, float | None]
 Result = TypeVar("Result")
 
 _MOST_COUNTS = 8
-"""Of codebooks, that quality is measured with."""
+"""The most numbers of codebooks that quality is measured with."""
 _BY_CODEBOOKS = ("pesq", "stoi")
 
 
@@ -59,8 +59,9 @@ class Bench:
         """Encodes, decodes and measures a clip.
 
         Raises:
-            AudioError: It cannot be read.
-            ReportError: It came with a transcript, unlike others, or the other way round.
+            AudioError: The clip cannot be read.
+            ReportError: The clip has a transcript and those before it have none, or the other way
+                round.
         """
         rate, output_rate = self.codec.sampling_rate, self.codec.output_sampling_rate
         waveform = load_audio(audio, rate)
@@ -79,7 +80,7 @@ class Bench:
         return ClipScores(name, len(waveform) / rate, scores, reasons, num_words)
 
     def figures(self, seconds: float) -> dict[str, Any]:
-        """The figures of a report that are of all clips, so many seconds, together."""
+        """The figures of a report that are over all clips, `seconds` long, together."""
         return {
             **self._rates(self.codec, seconds),
             "encode_rtf": self._seconds["encode"] / seconds,
@@ -163,7 +164,7 @@ def _counts(codec: AudioCodec) -> list[int]:
 
 
 def _with_codebooks(codec: AudioCodec, count: int) -> AudioCodec:
-    """The same model, with the first so many of the codebooks in use."""
+    """The same model with fewer of its codebooks in use."""
     if count == codec.num_codebooks:
         return codec
     extractor = codec.feature_extractor

@@ -23,7 +23,7 @@ class ClipScores:
     seconds: float
     scores: Mapping[str, float | None]
     """By metric: `pesq`, `stoi`, `si_sdr` and `mel_distance`, see `metrics.py`, and `wer`, word
-    errors per word, if there was a speech recogniser. `None` is not measured."""
+    errors per word, if there was a speech recogniser. `None` where it was not measured."""
     not_measured: Mapping[str, str]
     """Why, for each metric that is `None`."""
     num_words: int = 0
@@ -118,7 +118,7 @@ class CodecReport:
         """Reads what `to_dict` wrote; derived figures are computed anew.
 
         Raises:
-            ReportError: It is something else.
+            ReportError: The values are not those of such a report.
         """
         try:
             own = {each.name: values[each.name] for each in fields(cls)}
@@ -133,7 +133,7 @@ class CodecReport:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ReportError(
-                f"This is no report of this version ({type(error).__name__}: {error}): make it "
+                f"This is not a report of this version ({type(error).__name__}: {error}): make it "
                 "anew with hf-codec-bpe evaluate."
             ) from error
 

@@ -107,7 +107,7 @@ def exact_ids(vocabulary: CodecVocabulary, codes: Any, clip: int) -> list[int]:
     """The ids `[L]` of codes `[K, T]`, which give the same codes back.
 
     Raises:
-        ReportError: They do not; names the clip by its index.
+        ReportError: The ids give other codes back; names the clip by its index.
     """
     ids = vocabulary.codes_to_ids(codes)
     try:
@@ -140,7 +140,7 @@ def _timed(
         return _with_seconds(checked, seconds)
     rate = frame_rate or 0
     if rate <= 0:
-        raise ReportError(f"frame_rate={frame_rate} is no rate: pass the codec's, such as 12.5.")
+        raise ReportError(f"frame_rate={frame_rate} is not a rate: pass the codec's, such as 12.5.")
     return ((clip, clip.shape[1] / rate) for clip in checked)
 
 
@@ -184,7 +184,7 @@ def _report(
 
 
 def _histogram(lengths: npt.NDArray[np.int64], weights: npt.NDArray[np.int64]) -> dict[int, int]:
-    """How often each length occurs among tokens `[V]`; those of length 0 are no audio."""
+    """How often each length occurs among tokens `[V]`; those of length 0 are not audio."""
     totals = np.bincount(lengths, weights=weights).astype(np.int64)
     return {length: int(totals[length]) for length in range(1, len(totals)) if totals[length]}
 

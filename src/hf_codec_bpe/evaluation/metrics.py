@@ -34,10 +34,10 @@ __all__ = [
 SPEECH_RATE = 16_000
 """Where PESQ, STOI and speech recognition work, in Hz."""
 _SILENCE = 1e-4
-"""A peak below, -80 dB of full scale, is silence and the dither on it."""
+"""A peak below this, -80 dB of full scale, is silence with its dither."""
 _LONGEST_PESQ = 15 * SPEECH_RATE
 """The `pesq` package writes beyond its memory when it finds more than 50 utterances, each of at
-least 0.4 s with the pause behind it."""
+least 0.4 s with the pause after it."""
 _MEL_BANDS = {256: 10, 512: 20, 1024: 40, 2048: 80}
 """How many for each window, in samples."""
 
@@ -51,7 +51,7 @@ def require_metrics() -> None:
     """Refuses to measure without the packages that do.
 
     Raises:
-        MissingDependencyError: One is not installed.
+        MissingDependencyError: pesq or pystoi is not installed.
     """
     if not are_metrics_available():
         raise MissingDependencyError(
@@ -62,12 +62,12 @@ def require_metrics() -> None:
 def pesq(original: Waveform, decoded: Waveform, sampling_rate: int) -> float:
     """Perceived quality of speech (ITU-T P.862.2, wide band at 16 kHz): 1.04 to 4.64, the best.
 
-    P.862 was made for clips of a sentence or two. Longer ones than 15 s are cut into equal parts,
+    P.862 was made for clips of a sentence or two. Clips longer than 15 s are cut into equal parts,
     and the mean of the parts that are not silent counts.
 
     Args:
         original: Samples `[S]`.
-        decoded: Samples `[S]`; where lengths differ, what one has more than the other is ignored.
+        decoded: Samples `[S]`; where lengths differ, the end of the longer one is ignored.
         sampling_rate: Of both, in Hz.
 
     Raises:
@@ -95,9 +95,16 @@ def pesq(original: Waveform, decoded: Waveform, sampling_rate: int) -> float:
 
 
 def stoi(original: Waveform, decoded: Waveform, sampling_rate: int) -> float:
-    """How much of the speech can be understood (Taal et al. 2011): 1 is all of it.
+    """How much of the speech can be understood (Taal et al. 2011), without a unit: 1 is all of it.
 
-    Args and Raises are those of `pesq`; it needs 0.4 s of speech, pauses not counted.
+    Args:
+        original: Samples `[S]`.
+        decoded: Samples `[S]`; where lengths differ, the end of the longer one is ignored.
+        sampling_rate: Of both, in Hz.
+
+    Raises:
+        AudioError: Less than 0.4 s of speech, pauses not counted; a silent original; or decoded
+            samples that are NaN or infinite.
     """
     from pystoi import stoi as intelligibility
 
@@ -119,7 +126,13 @@ def si_sdr(original: Waveform, decoded: Waveform, sampling_rate: int) -> float:
     It compares waveforms sample by sample, so that a codec that sounds right but moves phases
     scores low. From -100 to 100: beyond, rounding decides.
 
-    Args and Raises are those of `pesq`; any length will do.
+    Args:
+        original: Samples `[S]`, any number of them.
+        decoded: Samples `[S]`; where lengths differ, the end of the longer one is ignored.
+        sampling_rate: Of both, in Hz; it changes nothing.
+
+    Raises:
+        AudioError: No samples, silence on either side, or decoded samples that are NaN or infinite.
     """
     original, decoded = _comparable(original, decoded)
     if not decoded.any():
@@ -140,7 +153,13 @@ def mel_distance(original: Waveform, decoded: Waveform, sampling_rate: int) -> f
     and frames, then over windows; the kind of distance of DAC (Kumar et al. 2023). Windows are in
     samples: compare codecs of one sampling rate.
 
-    Args and Raises are those of `pesq`; any length will do.
+    Args:
+        original: Samples `[S]`, any number of them.
+        decoded: Samples `[S]`; where lengths differ, the end of the longer one is ignored.
+        sampling_rate: Of both, in Hz.
+
+    Raises:
+        AudioError: No samples, a silent original, or decoded samples that are NaN or infinite.
     """
     pair = torch.from_numpy(np.stack(_comparable(original, decoded))).float()
     distances = []

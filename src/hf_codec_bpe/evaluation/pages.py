@@ -45,7 +45,7 @@ def write_report(
     """Writes `report.json`, pictures and `report.html`, which holds them all.
 
     Args:
-        folder: Made if it is not there.
+        folder: Created if it does not exist.
         report: The figures.
         clip: A clip to show the tokens of.
 
@@ -75,7 +75,7 @@ def write_codec_report(
     """Writes `report.json`, `table.md` and `plot.png`.
 
     Args:
-        folder: Made if it is not there.
+        folder: Created if it does not exist.
         report: The figures.
         beside: Reports of other codecs on the same clips, for the table and the plot.
 

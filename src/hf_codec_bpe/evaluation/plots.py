@@ -58,7 +58,7 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False,
 }
 _MOST_LABELS = 16
-"""Bars beyond so many are too narrow for a number above each."""
+"""With more bars than this, they are too narrow for a number above each."""
 
 
 def is_matplotlib_available() -> bool:
@@ -70,7 +70,7 @@ def require_matplotlib() -> None:
     """Refuses to draw without matplotlib.
 
     Raises:
-        MissingDependencyError: It is not installed.
+        MissingDependencyError: matplotlib is not installed.
     """
     if not is_matplotlib_available():
         raise MissingDependencyError(

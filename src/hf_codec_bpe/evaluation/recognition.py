@@ -25,7 +25,7 @@ def open_recogniser(model: str, device: str = "cpu") -> Recogniser:
     """A Transformers pipeline that recognises speech.
 
     Raises:
-        ReportError: The model cannot be loaded, or is no speech recogniser.
+        ReportError: The model cannot be loaded, or is not a speech recogniser.
     """
     from transformers import pipeline
 

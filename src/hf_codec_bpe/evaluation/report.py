@@ -41,9 +41,9 @@ class CompressionReport:
     num_tokens_used: int
     """How many tokens of the vocabulary occurred at least once."""
     token_lengths: Mapping[int, int]
-    """How many of the tokens that occurred hold so many codes."""
+    """How many of the tokens that occurred hold each number of codes."""
     vocabulary_lengths: Mapping[int, int]
-    """How many of the vocabulary's tokens hold so many codes."""
+    """How many of the vocabulary's tokens hold each number of codes."""
     frequencies: Sequence[tuple[int, int]]
     """`(rank, occurrences)` of tokens by frequency, at ranks that are evenly spaced in log."""
     tokens_per_second_of_clips: Spread
@@ -97,7 +97,7 @@ class CompressionReport:
         """Reads what `to_dict` wrote; derived figures are computed anew.
 
         Raises:
-            ReportError: It is something else.
+            ReportError: The values are not those of such a report.
         """
         try:
             own = {each.name: values[each.name] for each in fields(cls)}
@@ -114,7 +114,7 @@ class CompressionReport:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ReportError(
-                f"This is no report of this version ({type(error).__name__}: {error}): make it "
+                f"This is not a report of this version ({type(error).__name__}: {error}): make it "
                 "anew with hf-codec-bpe report."
             ) from error
 

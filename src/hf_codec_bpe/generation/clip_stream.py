@@ -28,9 +28,9 @@ class FrameWindow(NamedTuple):
 
     chunk: int
     context: int
-    """Frames in front."""
+    """Frames before it."""
     lookahead: int
-    """Frames behind."""
+    """Frames after it."""
 
     @classmethod
     def of(
@@ -43,7 +43,8 @@ class FrameWindow(NamedTuple):
         """Seconds as frames: chunks rounded down, what is around them up.
 
         Raises:
-            CodecError: Lengths that make no sense, or a codec whose frames differ in length.
+            CodecError: A length that is negative or too short, or a codec whose frames differ in
+                length.
         """
         if codec.dynamic_frame_rate:
             raise CodecError(

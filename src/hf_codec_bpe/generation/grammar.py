@@ -22,12 +22,12 @@ __all__ = ["AudioGrammarLogitsProcessor"]
 
 
 class AudioGrammarLogitsProcessor(LogitsProcessor):
-    """Keeps generation such that every clip in it decodes with nothing dropped.
+    """Keeps generation within the grammar: every clip in it decodes with nothing dropped.
 
-    In a clip, only audio tokens whose codes are due come next: those of the codebook behind the
-    last code, in turn. The end token comes at a frame's end alone, once there is a whole frame: an
-    empty clip would be no sound at all. Where clips have no end token, whatever is allowed outside
-    ends them there.
+    In a clip, only audio tokens whose codes are due come next: those of the codebook after the
+    last code, in turn. The end token comes only at the end of a frame, once there is a whole one:
+    an empty clip would be no sound at all. Where clips have no end token, whatever is allowed
+    outside ends them there.
 
     Outside, text is left as it is. A clip begins with the start token, or by itself where clips
     have none. Placeholders of clips, pieces of code characters (any codec's), and rows of the model
@@ -39,9 +39,9 @@ class AudioGrammarLogitsProcessor(LogitsProcessor):
     (a stop string, a time limit), the last frame may be incomplete. A prompt that ends inside a
     clip, even inside a frame, is continued.
 
-    What comes next depends on the tokens so far alone, so that beams, sampling, batches padded on
+    What comes next depends only on the tokens so far, so that beams, sampling, batches padded on
     the left and assisted generation all work. Some token is always allowed. Where `max_length`
-    comes too soon for a clip that the prompt began, it is ignored for that row.
+    comes too soon for a clip that the prompt began, that row ignores it.
 
     ```python
     length = inputs["input_ids"].shape[1] + 500
@@ -58,7 +58,7 @@ class AudioGrammarLogitsProcessor(LogitsProcessor):
             `generate` is given as `max_length`, or the prompt's length and `max_new_tokens`.
 
     Raises:
-        TokenizerError: Start or end tokens that cannot be.
+        TokenizerError: Start and end tokens that are equal, or one that stands for audio or a clip.
     """
 
     supports_continuous_batching = False  # there, a processor does not see the tokens so far
@@ -98,7 +98,7 @@ class AudioGrammarLogitsProcessor(LogitsProcessor):
                 `CodecBPETokenizer`; or what `extend_tokenizer` made.
             codebook_sizes: See `CodecVocabulary.of`; a processor knows its codec.
             index: Likewise.
-            options: Those of the class.
+            options: The arguments of the class.
         """
         if not hasattr(tokenizer, "vocabulary"):
             return cls(CodecVocabulary.of(tokenizer, codebook_sizes, index), **options)
@@ -142,7 +142,7 @@ class AudioGrammarLogitsProcessor(LogitsProcessor):
     def _allowed(
         self, tables: GrammarTables, states: torch.Tensor, left: int | None
     ) -> torch.Tensor:
-        """Which tokens `[B, V]` may come next, if so many are left, that one included."""
+        """Which tokens `[B, V]` may come next, if `left` tokens remain, that one included."""
         num_codebooks = self.vocabulary.alphabet.num_codebooks
         longest = num_codebooks + (self.audio_end_token_id is not None)
         if left is None or left > longest:
@@ -178,7 +178,7 @@ def _check_borders(
     given = [token_id for token_id in token_ids if token_id is not None]
     if len(set(given)) < len(given):
         raise TokenizerError(
-            f"Token {given[0]} cannot both start and end clips: nobody could tell which it does. "
+            f"Token {given[0]} cannot both start and end clips: nobody could tell which. "
             "Pass two tokens, or one of them."
         )
     for token_id in given:

@@ -41,37 +41,37 @@ class AudioStreamer(BaseStreamer):
 
     Or override `on_finalized_audio`, which is called in the generating thread.
 
-    What is a clip is as for `CodecBPEProcessor.decode_audio`: every run of audio tokens, decoded by
-    itself, with text and special tokens between them passed over; or all that a codec's own
-    tokenizer wrote, special tokens in it left out.
+    A clip is what it is for `CodecBPEProcessor.decode_audio`: every run of audio tokens, decoded by
+    itself, while text and special tokens between runs are skipped; or everything that a codec's own
+    tokenizer wrote, without its special tokens.
 
     The chunks of a clip, put together, are as long as what `AudioCodec.decode` makes of it, and
     equal to it, up to rounding, if context and lookahead cover what the decoder sees: 9 frames to
-    either side with DAC, X-Codec and Higgs Audio. EnCodec's LSTM and Mimi's attention see all in
-    front, faintly beyond half a second, and nothing behind. FunCodec, NeuCodec, SimVQ, WavTokenizer
-    and X-Codec2 see the whole clip: their chunks come close to it with much around them, and differ
-    audibly with little.
+    either side with DAC, X-Codec and Higgs Audio. EnCodec's LSTM and Mimi's attention see
+    everything before, faintly beyond half a second, and nothing after. FunCodec, NeuCodec, SimVQ,
+    WavTokenizer and X-Codec2 see the whole clip: their chunks come close to it with much context,
+    and differ audibly with little.
 
     Args:
         codec: The codec.
         vocabulary: Which tokens are audio: a processor's `.vocabulary`, or `CodecVocabulary.of`.
-        chunk_seconds: The length of a chunk: the less, the earlier it comes, and the more is
-            decoded twice.
-        context_seconds: Frames in front of a chunk that are decoded again with it. (Not as in
-            `AudioCodec.encode`, whose context holds the chunk.)
-        lookahead_seconds: Frames behind a chunk that it waits for. EnCodec and Mimi need none;
-            others click at every border without.
+        chunk_seconds: The length of a chunk. Shorter ones come earlier, and more is decoded twice.
+        context_seconds: Frames before a chunk that are decoded again with it. (Unlike that of
+            `AudioCodec.encode`, it does not include the chunk.)
+        lookahead_seconds: Frames after a chunk that it waits for. EnCodec and Mimi need none;
+            others click at every border without them.
         errors: `"strict"` raises on audio that is not whole frames, on pieces of code characters,
             and on other codecs' audio; `"drop"` mends the first, see `CodebookAlphabet.mend`, and
             drops the others. `AudioGrammarLogitsProcessor` leaves nothing to mend.
         skip_prompt: Leave out the prompt's audio. Where it ends inside a clip, that is continued,
             from the end of its last whole frame on.
-        timeout: How many seconds to wait for a chunk; `None` waits for ever, even if `generate`
+        timeout: How many seconds to wait for a chunk; `None` waits forever, even if `generate`
             failed. (An error in the streamer itself is raised here too.)
 
     Raises:
-        CodecMismatchError: The vocabulary is of other codebooks than the codec.
-        CodecError: Lengths that make no sense, or a codec whose frames differ in length.
+        CodecMismatchError: The vocabulary is for other codebooks than the codec's.
+        CodecError: A length that is negative or too short, or a codec whose frames differ in
+            length.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class AudioStreamer(BaseStreamer):
 
     @classmethod
     def of(cls, processor: CodecBPEProcessor, **options: Any) -> AudioStreamer:
-        """A streamer with a processor's codec; `options` are those of the class."""
+        """A streamer with a processor's codec; `options` are the arguments of the class."""
         return cls(processor.codec, processor.vocabulary, **options)
 
     def put(self, value: Any) -> None:
@@ -147,7 +147,7 @@ class AudioStreamer(BaseStreamer):
         """The next chunk: float32 samples `[S]` at the codec's `output_sampling_rate`.
 
         Raises:
-            queue.Empty: None came in time.
+            queue.Empty: No chunk came within `timeout` seconds.
         """
         if self._is_over:
             raise StopIteration
@@ -182,7 +182,7 @@ class AudioStreamer(BaseStreamer):
 
     @contextmanager
     def _errors_reaching_the_reader(self) -> Iterator[None]:
-        # An error here ends `generate` without a call of `end`: a reader would wait for ever.
+        # An error here ends `generate` without a call of `end`: a reader would wait forever.
         try:
             yield
         except BaseException as error:

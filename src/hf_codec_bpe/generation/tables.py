@@ -1,10 +1,10 @@
 """Which token may follow which where audio is written: a state machine as tensors.
 
 With K codebooks there are K + 2 states. In states 0 to K - 1 a clip goes on, and that codebook is
-due; `started` is behind the token that starts clips, where the first frame has yet to come; and
+due; `started` is after the token that starts clips, where the first frame has yet to come; and
 `outside` is in text.
 
-Axis letters: K = codebooks, N = audio tokens, V = all tokens of the tokenizer.
+Axis letters: K = codebooks, V = all tokens of the tokenizer.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from ..codec_vocabulary import CodecVocabulary, alphabets_of
@@ -21,8 +20,6 @@ from ..tokenization_codec_bpe import CodecBPETokenizer
 
 __all__ = ["GrammarTables", "grammar_tables", "never_generated"]
 
-Integers = npt.NDArray[np.int64]
-
 
 class GrammarTables(NamedTuple):
     """The grammar of a vocabulary."""
@@ -30,9 +27,9 @@ class GrammarTables(NamedTuple):
     allowed: torch.Tensor
     """Which tokens each state allows: booleans `[K + 2, V]`."""
     following: torch.Tensor
-    """The state behind each token `[V]`, where audio belongs to a clip."""
+    """The state after each token `[V]`, where audio belongs to a clip."""
     cost: torch.Tensor
-    """How many tokens the clip needs behind each one `[V]` to end well, code by code."""
+    """How many tokens the clip needs after each one `[V]` to end properly, code by code."""
 
     def fitting(self, scores: torch.Tensor) -> GrammarTables:
         """The tables as wide as a model's scores, and where those are.
@@ -66,19 +63,20 @@ def grammar_tables(
     Args:
         vocabulary: The codec's.
         start_id: The token that every clip starts with; `None` if audio starts by itself.
-        end_id: The token that every clip ends with; `None` if any token that is no audio ends it.
+        end_id: The token that every clip ends with; `None` if any token that is not audio ends it.
         never: What no state allows; see `never_generated`.
     """
     num_codebooks = vocabulary.alphabet.num_codebooks
     num_tokens = len(vocabulary.num_codes)
     started, outside = num_codebooks, num_codebooks + 1
-    ids = np.array(list(vocabulary.texts))
-    first, due, in_turn = _turns(vocabulary)
-    text = vocabulary.num_codes == 0
+    is_audio, turns = vocabulary.num_codes > 0, vocabulary.turns
+    due = (turns + vocabulary.num_codes) % num_codebooks
+    text = ~is_audio
     text[list(never)] = False
 
     allowed = np.zeros((num_codebooks + 2, num_tokens), dtype=np.bool_)
-    allowed[first[in_turn], ids[in_turn]] = True
+    in_turn = np.flatnonzero(turns >= 0)
+    allowed[turns[in_turn], in_turn] = True
     allowed[started] = allowed[0]
     if start_id is None:
         allowed[outside] = allowed[0]
@@ -89,11 +87,9 @@ def grammar_tables(
         text[end_id] = False
     allowed[outside] |= text
 
-    following = np.full(num_tokens, outside)
-    following[ids] = due
-    cost = np.zeros(num_tokens, dtype=np.int64)
+    following = np.where(is_audio, due, outside)
     end_cost = int(end_id is not None)
-    cost[ids] = -due % num_codebooks + end_cost
+    cost = np.where(is_audio, -due % num_codebooks + end_cost, 0)
     if start_id is not None:
         following[start_id] = started
         cost[start_id] = num_codebooks + end_cost
@@ -101,7 +97,7 @@ def grammar_tables(
 
 
 def never_generated(vocabulary: CodecVocabulary) -> frozenset[int]:
-    """Tokens that no state allows: they stand for nothing that a model could mean.
+    """Tokens that no state allows, because they stand for nothing that a model could mean.
 
     These are pieces of code characters, and the tokens that processors put clips in place of, of
     every codec that the tokenizer knows; and, in a codec's own tokenizer, whatever is neither audio
@@ -127,17 +123,3 @@ def _codecs_beside(vocabulary: CodecVocabulary) -> list[CodecVocabulary]:
         else CodecVocabulary.of(tokenizer, index=index)
         for index, alphabet in enumerate(alphabets_of(tokenizer))
     ]
-
-
-def _turns(vocabulary: CodecVocabulary) -> tuple[Integers, Integers, npt.NDArray[np.bool_]]:
-    """Each audio token's `[N]` first codebook, the one due behind it, and whether it is in turn."""
-    num_codebooks = vocabulary.alphabet.num_codebooks
-    lengths = np.array([len(text) for text in vocabulary.texts.values()])
-    ends = np.cumsum(lengths)
-    starts = ends - lengths
-    codebooks = vocabulary.alphabet.codebooks_of("".join(vocabulary.texts.values()))
-    follows = codebooks[1:] == (codebooks[:-1] + 1) % num_codebooks
-    joined = np.insert(follows, 0, True)
-    joined[starts] = True
-    in_turn = np.logical_and.reduceat(joined, starts)
-    return codebooks[starts], (codebooks[ends - 1] + 1) % num_codebooks, in_turn

@@ -6,7 +6,7 @@
     OUT/report/       what was measured on held-out audio: of the tokenizer
     OUT/evaluation/   and of the codec, if the extra `evaluate` is installed
 
-Every step that is whole is left as it is, so that a build that was broken off goes on.
+Every finished step is left as it is, so that an interrupted build continues.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = ["Build"]
 logger = logging.getLogger(__name__)
 
 _HELD_OUT_EVERY = 20
-"""Of the corpus, every so manyth file is held out unless other audio is given."""
+"""Every 20th file of the corpus is held out, unless other audio is given."""
 
 
 class Build:
@@ -58,8 +58,8 @@ class Build:
         recipe: The tokenizer to train.
         audio: Files and folders.
         out: The folder that all of it goes to.
-        held_out: Audio to measure with; by default every 20th file, at least one, is not trained
-            on.
+        held_out: Audio to measure with; by default every 20th file, at least one, which is then not
+            trained on.
         chunk_seconds: Encode in chunks of this length, in the corpus and later on.
 
     Raises:

@@ -102,7 +102,7 @@ def _between(text: str) -> str:
 
 
 def _hub_id(pin: CodecPin | None) -> str | None:
-    """The codec's repository, of a preset the one that its originals are in."""
+    """The codec's repository; for a preset, the one that its originals are in."""
     if pin is None or pin.name_or_path is None:
         return None
     preset = find_preset(pin.name_or_path)

@@ -109,12 +109,12 @@ def push_folder(
 
     Args:
         folder: The folder.
-        repo_id: `user/name`; made if it is not there.
+        repo_id: `user/name`; created if it does not exist.
         card: Our card. The repository's own keeps all that stands outside of our part.
         extra: More files by their names in the repository.
         private: Whether a new repository is private.
-        token: Who pushes; by default who is logged in.
-        revision: The branch, made if it is not there; by default `main`.
+        token: A Hub token; by default that of `hf auth login`.
+        revision: The branch, created if it does not exist; by default `main`.
         create_pr: Open a pull request instead of committing.
         commit_message: The commit's title.
         commit_description: The rest of its message.

@@ -39,10 +39,10 @@ def push_space(
     our part, and the title, colours and so on.
 
     Args:
-        repo_id: `user/name`; made if it is not there.
+        repo_id: `user/name`; created if it does not exist.
         processors: Hub ids of processors, or `"demo"` for the bundled one.
         private: Whether a new Space is private.
-        token: Who pushes; by default who is logged in.
+        token: A Hub token; by default that of `hf auth login`.
         requirement: How the Space installs this package: a line of a `requirements.txt`.
 
     Raises:
@@ -83,7 +83,7 @@ def _check_on_hub(api: HfApi, processor: str) -> None:
         is_there = api.file_exists(processor, "processor_config.json")
     if not is_there:
         raise PushError(
-            f"{processor} is no processor on the Hub: push one first (hf-codec-bpe push)."
+            f"{processor} is not a processor on the Hub: push one first (hf-codec-bpe push)."
         )
 
 

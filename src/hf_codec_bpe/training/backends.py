@@ -1,4 +1,4 @@
-"""A trained backend: the same by integers, where numba is installed, and by `tokenizers`.
+"""Training a backend: on integers where numba is installed, or by `tokenizers`, alike.
 
 Axis letters: N = codes of a word.
 """
@@ -44,8 +44,8 @@ def trained(recipe: Recipe, words: Words) -> Tokenizer:
     if has_numba():
         return _trained_on_integers(recipe, words)
     logger.warning(
-        "Training with tokenizers, for want of numba: pip install 'hf-codec-bpe[train]' learns the "
-        "same merges in a fraction of the time and memory."
+        "Training with tokenizers, because numba is not installed: pip install "
+        "'hf-codec-bpe[train]' learns the same merges in a fraction of the time and memory."
     )
     return _trained_on_text(recipe, words)
 

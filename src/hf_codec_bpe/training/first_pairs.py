@@ -1,6 +1,6 @@
 """Where every pair of neighbouring codes is: two counting sorts, first by left code, then by right.
 
-Words are looked at in blocks, and left codes one by one, so that whoever calls can stop between.
+Words are looked at in blocks, and left codes one by one, so that the caller can stop in between.
 """
 
 from __future__ import annotations

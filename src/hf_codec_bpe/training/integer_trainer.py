@@ -19,7 +19,7 @@ __all__ = ["compile_trainer", "learn_merges"]
 Merges = npt.NDArray[np.int64]
 
 _SLICE = 1 << 21
-"""Positions looked at between two looks at the keyboard: well below a second."""
+"""Positions looked at between two checks for Ctrl-C: well below a second."""
 
 
 def learn_merges(

@@ -8,7 +8,7 @@ either be the same, or one of the pairs would reach across the end.)
 
 So a pair comes up in one merge, the one that makes the later of its tokens, and gets rarer from
 then on. Its positions are listed once, a pair too rare is never merged and need not be listed, and
-nobody keeps counts: whoever wants one looks at how many of the positions still hold the pair.
+no counts are kept: whoever needs one looks at how many of the positions still hold the pair.
 """
 
 from __future__ import annotations

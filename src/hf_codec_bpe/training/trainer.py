@@ -52,22 +52,22 @@ def train_tokenizer(
             choosing among them.
         codebook_sizes: The size of each of the K codebooks.
         vocab_size: How many tokens in all.
-        max_token_codebook_ngrams: A token may span at most K times this many codes, so many
-            frames' worth. 0 learns no merges: one token per code. `None` sets no limit. Keep it at
-            2, or at 4 for one codebook, or else silences of every length fill the vocabulary.
-        min_frequency: A run must occur so often to become a token.
-        chunk_frames: No token spans two chunks of so many frames; `None` cuts nothing. Some 30
+        max_token_codebook_ngrams: A token may span at most K times this many codes: as many as this
+            many frames hold. 0 learns no merges: one token per code. `None` sets no limit. Keep it
+            at 2, or at 4 for one codebook, or else silences of every length fill the vocabulary.
+        min_frequency: How often a run must occur to become a token.
+        chunk_frames: No token spans two chunks of this many frames; `None` cuts nothing. About 30
             seconds' worth keeps memory low.
         unicode_offset: The code point of the alphabet's first character; see `CodebookAlphabet`.
         bos_token: Begins a sequence.
         eos_token: Ends a sequence.
-        unk_token: Stands for anything that is no code. Without one, such text is an error.
+        unk_token: Stands for anything that is not a code. Without one, such text is an error.
         pad_token: Fills up batches.
         additional_special_tokens: Further tokens that no code maps to.
         show_progress: Show a progress bar.
 
     Raises:
-        TrainingError: A vocabulary too small for the alphabet, or other options that cannot be.
+        TrainingError: A vocabulary too small for the alphabet, or an option outside its range.
         CodesError, AlphabetError: Codes that do not fit `codebook_sizes`.
 
     Example:
@@ -166,7 +166,7 @@ def check_vocab_size(vocab_size: int, num_codes: int, num_special_tokens: int = 
     """Refuses a vocabulary that does not hold every code.
 
     Raises:
-        TrainingError: It is too small.
+        TrainingError: The vocabulary is too small.
     """
     least = num_codes + num_special_tokens
     if vocab_size < least:
@@ -199,6 +199,6 @@ def _check(
     clashes = [token for token in special_tokens if any(char in alphabet for char in token)]
     if clashes:
         raise TrainingError(
-            f"The special token {clashes[0]!r} holds characters that stand for codes: name it "
-            "otherwise."
+            f"The special token {clashes[0]!r} holds characters that stand for codes: choose "
+            "another name."
         )

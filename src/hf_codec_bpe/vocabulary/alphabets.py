@@ -29,7 +29,7 @@ _REGIONS = ((PRIVATE_PLANES, 0x110000), (UNASSIGNED_PLANES, 0xE0000))
 
 
 def placed(alphabet: CodebookAlphabet, taken: Sequence[CodebookAlphabet]) -> CodebookAlphabet:
-    """The alphabet where it is, or behind those that are taken, or off human text.
+    """The alphabet as it is, or moved: away from human text, and after those that are taken.
 
     Args:
         alphabet: A codec's own.
@@ -50,7 +50,7 @@ def placed(alphabet: CodebookAlphabet, taken: Sequence[CodebookAlphabet]) -> Cod
             logger.info("Moved the codes of %r to U+%X.", alphabet, moved.unicode_offset)
             return moved
     raise AlphabetError(
-        f"No room is left for the {alphabet.size} characters of {alphabet!r} behind those of "
+        f"No room is left for the {alphabet.size} characters of {alphabet!r} after those of "
         f"{len(taken)} other codecs: use fewer codebooks, or fewer codecs."
     )
 
@@ -65,7 +65,7 @@ def move_alphabet(
         unicode_offset: The first character's new code point; see `CodebookAlphabet`.
 
     Raises:
-        AlphabetError: An alphabet that does not fit behind the offset.
+        AlphabetError: An alphabet that does not fit after the offset.
     """
     old = tokenizer.alphabet
     new = CodebookAlphabet(old.codebook_sizes, unicode_offset)

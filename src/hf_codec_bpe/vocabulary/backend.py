@@ -60,7 +60,7 @@ def own_added_tokens(backend: dict[str, Any]) -> None:
 
     Ids of added tokens count from the end of the vocabulary when files are loaded, so they would
     move when it grows. Holes are filled, because the next token that is added gets the number of
-    tokens as its id, which would be somebody's.
+    tokens as its id, which might be taken.
     """
     vocabulary = backend["model"]["vocab"]
     for token in backend["added_tokens"]:
@@ -84,7 +84,7 @@ def add_special_tokens(backend: dict[str, Any], tokens: Sequence[str]) -> None:
         if token in vocabulary:
             raise TokenizerError(
                 f"{token!r} is an ordinary piece of text in the base (id {vocabulary[token]}), "
-                "and text would change if it became a special token: name it otherwise."
+                "and text would change if it became a special token: choose another name."
             )
         _add(vocabulary, [token])
         flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)

@@ -37,7 +37,7 @@ class CodecPart(NamedTuple):
             alphabet: The alphabet to bring along: the tokenizer's own, or where it is moved.
 
         Raises:
-            TokenizerError: A tokenizer that does more than merge codes, or lacks some.
+            TokenizerError: A tokenizer that does more than merge codes, or lacks some codes.
         """
         if alphabet != tokenizer.alphabet:
             tokenizer = move_alphabet(tokenizer, alphabet.unicode_offset)
@@ -61,7 +61,7 @@ class CodecPart(NamedTuple):
         kept = set(tokens)
         if not characters <= kept:
             raise TokenizerError(
-                f"{len(characters - kept)} of the {len(characters)} codes are no tokens of their "
+                f"{len(characters - kept)} of the {len(characters)} codes are not tokens of their "
                 "own in the codec tokenizer: make one with train_tokenizer."
             )
         merges = [

@@ -33,7 +33,7 @@ _AUTO_MAP = {"AutoTokenizer": [None, f"{_MODULE.stem}.{_NAME}"]}
 
 
 def portable_config(config: dict[str, Any]) -> dict[str, Any]:
-    """A `tokenizer_config.json` with which everybody loads `tokenizer.json` as it is."""
+    """A `tokenizer_config.json` that makes everybody load `tokenizer.json` as it is."""
     kept = {key: value for key, value in config.items() if key not in _LEAKS}
     return {**kept, "tokenizer_class": _NAME, "auto_map": _AUTO_MAP}
 

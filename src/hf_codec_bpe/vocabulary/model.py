@@ -41,30 +41,31 @@ def extend_model(
     codecs in its config, so that another one can be added later without touching the first.
 
     "The base's statistics" are the mean and the standard deviation of every dimension over the rows
-    that the base tokenizer uses, padding left out. Input and output embeddings that are not tied
-    have each their own. A full covariance would cost D times as much, some minutes in large models,
-    and add only correlations that single codes do not inherit anyway.
+    that the base tokenizer uses, padding left out. Untied input and output embeddings each have
+    their own. A full covariance would cost D times as much, some minutes in large models, and add
+    only correlations that single codes do not inherit anyway.
 
     Args:
         model: Any causal language model of Transformers, tied or not.
         tokenizer: What `extend_tokenizer` made of the model's own tokenizer.
         initialisation: Where new rows start.
 
-            - `"composition"`: a code, and whatever else is no merged token, from a normal with the
-              base's statistics; a merged token from the mean of its codes. Where that is another
-              token's too (the same codes in another order, or repeated), it is nudged by a tenth
-              of a standard deviation.
+            - `"composition"`: a code, like any other token that is not merged, from a normal with
+              the base's statistics; a merged token from the mean of its codes. Where another token
+              has the same mean (the same codes in another order, or repeated), it is nudged by a
+              tenth of a standard deviation.
             - `"mean"`: the base's mean, nudged likewise.
             - `"normal"`: every row from a normal with the base's statistics.
-        pad_to_multiple_of: Round the number of rows up, which is faster on GPUs; `None`: do not.
-        seed: Equal seeds give equal rows, on every device.
+        pad_to_multiple_of: Round the number of rows up to a multiple, which is faster on GPUs;
+            `None` does not round.
+        seed: The same seed gives the same rows on every device.
 
     Returns:
         The model.
 
     Raises:
-        TokenizerError: A tokenizer that was not extended, one that belongs to another model, or
-            options that cannot be. The model is then as it was.
+        TokenizerError: A tokenizer that was not extended or belongs to another model, or an option
+            outside its range. The model then stays as it was.
 
     Source of the idea: new words start well from their pieces (Hewitt 2021, "Initializing new word
     embeddings for pretrained language models", on why a normal around the mean is safe).
@@ -89,7 +90,7 @@ def extend_model(
 
 
 def _first_new_id(model: Any, tokenizer: Any, rows: int) -> int:
-    """The id from which on rows are new to the model."""
+    """The first id whose row is new to the model."""
     known = getattr(model.config, CODEC_VOCABULARIES, None) or []
     codecs = getattr(tokenizer, "init_kwargs", {}).get(CODEC_VOCABULARIES, [])
     if not codecs:
@@ -169,11 +170,11 @@ def _check_options(initialisation: Any, pad_to_multiple_of: Any, seed: Any) -> N
         )
     if pad_to_multiple_of is not None and not _is_int(pad_to_multiple_of, 1, 2**63):
         raise TokenizerError(
-            f"pad_to_multiple_of={pad_to_multiple_of!r} is no multiple: pass an integer of 1 or "
+            f"pad_to_multiple_of={pad_to_multiple_of!r} is not a multiple: pass an integer of 1 or "
             "more, or None."
         )
     if not _is_int(seed, -(2**63), 2**64):  # what torch.Generator takes
-        raise TokenizerError(f"seed={seed!r} is no seed: pass an integer of 64 bits.")
+        raise TokenizerError(f"seed={seed!r} is not a seed: pass an integer of 64 bits.")
 
 
 def _is_int(value: Any, first: int, end: int) -> bool:

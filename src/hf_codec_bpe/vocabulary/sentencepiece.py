@@ -18,9 +18,9 @@ def without_dummy_space(backend: dict[str, Any], character_class: str) -> None:
     """Makes a backend, in place, begin no audio with a space that is not in the text.
 
     A `Prepend` normalizer makes it in older conversions, a `Metaspace` pre-tokenizer in newer ones.
-    It is taken away right behind. A `Metaspace` must see audio apart from the text before it: a
+    It is taken away right after. A `Metaspace` must see audio apart from the text before it: a
     text that begins with a space gets no dummy one, and would lose its own. (With
-    `prepend_scheme="always"`, text that follows audio begins with a dummy space, as it does behind
+    `prepend_scheme="always"`, text that follows audio begins with a dummy space, as it does after
     special tokens.)
 
     Args:

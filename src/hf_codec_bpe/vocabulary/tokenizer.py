@@ -43,7 +43,7 @@ def extend_tokenizer(
 
     Every text keeps its ids, and every run of audio gets exactly the codec tokenizer's
     segmentation, wherever it stands. Both survive `save_pretrained` and a load without this
-    package. Audio is no special token: `skip_special_tokens=True` keeps it. New ids follow the
+    package. Audio is not a special token: `skip_special_tokens=True` keeps it. New ids follow the
     base's last one: the special tokens, bytes that code characters are built from (byte-level bases
     only), then the codec's tokens in their order. Give the model rows for them with `extend_model`.
 
@@ -53,22 +53,22 @@ def extend_tokenizer(
     tokenizer's own alphabet. So several codecs can be added, one after another.
 
     Text with private-use characters that are codes now turns into audio. In byte-level bases, those
-    that merely share leading bytes with a code may be cut otherwise than before; they decode to
-    themselves all the same.
+    that merely share leading bytes with a code may be split differently than before; they still
+    decode to themselves.
 
     Unigram (T5, XLM-R) and WordPiece (BERT) bases are refused: Unigram picks the likeliest
     segmentation and WordPiece the longest match, so neither can reproduce a codec's merges. Keep
     the two tokenizers apart there and give the codec's ids an offset. Bases with BPE dropout are
     refused too: they tokenize the same text differently each time.
 
-    Save it with its own `save_pretrained`, or a processor's. What `AutoTokenizer` loads is of a
-    class of Transformers', whose `save_pretrained` keeps the last call's truncation and padding in
+    Save it with its own `save_pretrained`, or a processor's. What `AutoTokenizer` loads has a class
+    of Transformers' own, whose `save_pretrained` keeps the last call's truncation and padding in
     `tokenizer.json` and leaves `plain_tokenizer.py` out, without which nobody can load the folder
     with `trust_remote_code=True`. `hf_codec_bpe.vocabulary.files.make_portable(folder)` repairs it.
 
     Args:
         base: A fast tokenizer with BPE, byte-level (GPT-2, Llama 3, Qwen, tekken) or of the
-            SentencePiece style (Llama 2, Mistral, Gemma). It stays as it is.
+            SentencePiece style (Llama 2, Mistral, Gemma). It is not changed.
         codec_tokenizer: The codec's. A folder of codec-bpe's becomes one with
             `CodecBPETokenizer.from_pretrained(folder, codebook_sizes=[...],
             unicode_offset=0x4E00)`.
@@ -82,7 +82,7 @@ def extend_tokenizer(
 
     Raises:
         TokenizerError: Not a base or not a codec tokenizer as above, a base that owns characters
-            of the codec, or special tokens that cannot be.
+            of the codec, or special tokens that are equal, empty or hold code characters.
         AlphabetError: No characters are left for the codec.
     """
     _check_types(base, codec_tokenizer)
@@ -157,7 +157,7 @@ def _audio_tokens(token: str, start: str | None, end: str | None) -> dict[str, s
     wrong = [name for name, value in given.items() if not isinstance(value, str) or not value]
     if wrong or "audio_token" not in given or len(set(given.values())) < len(given):
         raise TokenizerError(
-            f"The special tokens {named} cannot be: give strings that differ, or None for "
+            f"The special tokens {named} are not possible: pass different strings, or None for "
             "audio_start_token and audio_end_token."
         )
     return given
@@ -167,7 +167,7 @@ def _check_tokens(audio_tokens: dict[str, str], part: CodecPart) -> None:
     for name, token in audio_tokens.items():
         if any(char in part.alphabet for char in token):
             raise TokenizerError(
-                f"{name}={token!r} holds characters that stand for codes: name it otherwise."
+                f"{name}={token!r} holds characters that stand for codes: choose another name."
             )
 
 

@@ -15,7 +15,7 @@ __all__ = ["FlexiCodecAggregator"]
 
 
 class FlexiCodecAggregator(nn.Module):
-    """A transformer that reads each group off a query behind its frames.
+    """A transformer that reads each group off a query after its frames.
 
     The query is the mean of the group's frames plus a learnt vector.
 

@@ -33,10 +33,10 @@ MOST_DITHER = 32_768.0
 
 
 def check_merging(merging_threshold: float, dither: float) -> None:
-    """Refuses a threshold that is no similarity, and noise of no strength.
+    """Refuses a threshold that is not a similarity, and a strength of noise that makes no sense.
 
     Raises:
-        CodecError: One of them is.
+        CodecError: Either is out of range.
     """
     if not (isinstance(merging_threshold, Real) and 0 <= merging_threshold <= 1):
         raise CodecError(
@@ -146,7 +146,7 @@ def checked_features(
 def checked_codes(
     audio_codes: torch.Tensor, codebook_sizes: Sequence[int], no_code: int
 ) -> list[torch.Tensor]:
-    """The codes `[K, G]`, int64, of each clip, without what is behind its last group.
+    """The codes `[K, G]`, int64, of each clip, without what is after its last group.
 
     There, the length is `no_code`, whatever the other codes are.
 

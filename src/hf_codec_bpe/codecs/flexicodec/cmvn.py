@@ -36,7 +36,7 @@ def read_cmvn(path: str | os.PathLike[str]) -> torch.Tensor:
 
     Raises:
         CodecNotFoundError: There is no such file.
-        CodecError: It holds no such numbers.
+        CodecError: The file does not hold shifts and scales.
     """
     if not Path(path).is_file():
         raise CodecNotFoundError(f"There is no file {os.fspath(path)}: check the path.")

@@ -97,7 +97,7 @@ def convert_flexicodec_checkpoint(
     """
     if not is_checkpoint(state_dict):
         raise CodecError(
-            "This is no FlexiCodec checkpoint: it lacks semantic_aggregator.query_embedding. "
+            "This is not a FlexiCodec checkpoint: it lacks semantic_aggregator.query_embedding. "
             "hf-codec-bpe convert finds out what a checkpoint is."
         )
     beside = {

@@ -109,7 +109,7 @@ class FlexiCodecModel(PreTrainedModel):
         return fewest_samples(math.ceil(self.config.semantic_downsample_factor))
 
     def num_frames(self, num_samples: int) -> int:
-        """T: how many frames so many samples have before they are merged."""
+        """T: how many frames `num_samples` samples have before they are merged."""
         semantic = int(num_features(num_samples) / self.config.semantic_downsample_factor)
         return min(semantic, -(-num_samples // self.config.hop_length))
 
@@ -147,7 +147,7 @@ class FlexiCodecModel(PreTrainedModel):
                 of their semantic features is above; from 0 to 1, where none are merged.
             num_quantizers: How many codebooks to use, the semantic one among them: 1 is semantic
                 only. All, with a warning, where the model has fewer; `None` is all.
-            padding_mask: `[B, S]`, 1 where a sample belongs to the clip, 0 behind its end, as the
+            padding_mask: `[B, S]`, 1 where a sample belongs to the clip, 0 after its end, as the
                 feature extractor makes it. Without it, padding counts as audio.
             feature_lengths: How many of the `audio_features` belong to each clip, `[B]`; needed
                 where clips are padded, and then together with `padding_mask`.
@@ -191,7 +191,7 @@ class FlexiCodecModel(PreTrainedModel):
 
         Args:
             audio_codes: Integers `[B, K, G]` as `encode` gives them: semantic codes, any number of
-                acoustic ones from the first on, and the groups' lengths. Groups behind a clip's
+                acoustic ones from the first on, and the groups' lengths. Groups after a clip's
                 last one, whose length is -1, are left out.
 
         Returns:

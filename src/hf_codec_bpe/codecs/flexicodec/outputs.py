@@ -13,14 +13,14 @@ from transformers.utils import ModelOutput
 __all__ = ["NO_CODE", "FlexiCodecDecoderOutput", "FlexiCodecEncoderOutput", "FlexiCodecOutput"]
 
 NO_CODE = -1
-"""Stands behind the last group of a clip that has fewer than others of its batch."""
+"""Stands after the last group of a clip that has fewer than others of its batch."""
 
 
 @dataclass
 class FlexiCodecEncoderOutput(ModelOutput):
     """What `encode` gives.
 
-    `audio_codes` is int64 `[B, K, G]`, -1 behind a clip's last group. `group_counts`, int64 `[B]`,
+    `audio_codes` is int64 `[B, K, G]`, -1 after a clip's last group. `group_counts`, int64 `[B]`,
     says how many groups each clip has.
     """
 
@@ -30,7 +30,7 @@ class FlexiCodecEncoderOutput(ModelOutput):
 
 @dataclass
 class FlexiCodecDecoderOutput(ModelOutput):
-    """What `decode` gives: `audio_values` `[B, 1, S]`, zeros behind the end of shorter clips."""
+    """What `decode` gives: `audio_values` `[B, 1, S]`, zeros after the end of shorter clips."""
 
     audio_values: torch.Tensor
 

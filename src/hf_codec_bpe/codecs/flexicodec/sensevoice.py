@@ -60,7 +60,7 @@ class SenseVoiceAttention(nn.Module):
 
 
 class SenseVoiceLayer(nn.Module):
-    """Attention and an MLP, each behind a norm and added to its input.
+    """Attention and an MLP, each after a norm and added to its input.
 
     The first layer changes the size: there, nothing is added to the attention.
     """

@@ -115,7 +115,7 @@ def _check_known(settings: Mapping[str, Any]) -> None:
 
 
 def _last_width(fields: Mapping[str, Any]) -> Any:
-    """What the original takes for `latent_dim`: the channels behind the encoder's last stride."""
+    """What the original takes for `latent_dim`: the channels after the encoder's last stride."""
     width, ratios = fields["encoder_hidden_size"], fields["downsampling_ratios"]
     is_known = isinstance(width, int) and isinstance(ratios, (list, tuple))
     return width * 2 ** len(ratios) if is_known else None

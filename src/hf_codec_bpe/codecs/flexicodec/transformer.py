@@ -67,7 +67,7 @@ class FlexiCodecAttention(nn.Module):
 
 
 class FlexiCodecTransformerLayer(nn.Module):
-    """Attention and an MLP over `[B, L, D]`, each behind a norm and added with a scale."""
+    """Attention and an MLP over `[B, L, D]`, each after a norm and added with a scale."""
 
     def __init__(self, hidden_size: int, intermediate_size: int, num_heads: int) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class FlexiCodecTransformerLayer(nn.Module):
 
 
 class FlexiCodecTransformer(nn.Module):
-    """Layers over `[B, C, L]`, projected to another hidden size if C is not that. No norm behind.
+    """Layers over `[B, C, L]`, projected to another hidden size if C is not that. No norm after.
 
     Args:
         channels: C.

@@ -16,7 +16,7 @@ class FunCodecConfig(PreTrainedConfig):
     """FunCodec of the EnCodec kind (Du et al. 2023), 50 frames a second by default.
 
     The 25 frames a second have `upsampling_ratios=[8, 5, 4, 2, 2]`. The fields are those of
-    `EncodecConfig`, and mean the same. (It is no base class: its import would import this one.)
+    `EncodecConfig`, and mean the same. (It is not a base class: its import would import this one.)
 
     `model_type` is not "funcodec", so that Transformers can never have another model of that name.
 
@@ -26,7 +26,7 @@ class FunCodecConfig(PreTrainedConfig):
 
     Raises:
         CodecError: What the model would not heed: chunks of its own, several channels, another
-            norm, or codebooks whose size is no power of two.
+            norm, or codebooks whose size is not a power of two.
     """
 
     model_type = "codec_bpe_funcodec"
@@ -73,7 +73,9 @@ class FunCodecConfig(PreTrainedConfig):
                     f"whole, in one channel. Leave {name} at {value}."
                 )
         if self.codebook_size < 1 or self.codebook_size & (self.codebook_size - 1):
-            raise CodecError(f"codebook_size={self.codebook_size} is no power of two: choose one.")
+            raise CodecError(
+                f"codebook_size={self.codebook_size} is not a power of two: choose one."
+            )
 
     # What EncodecModel reads besides.
 

@@ -76,7 +76,7 @@ def convert_funcodec_checkpoint(state_dict: StateDict, config: Mapping[str, Any]
     """
     if not is_checkpoint(state_dict):
         raise CodecError(
-            f"This is no FunCodec checkpoint: no weight begins with {CODEBOOKS}. "
+            f"This is not a FunCodec checkpoint: no weight begins with {CODEBOOKS}. "
             "hf-codec-bpe convert finds out what a checkpoint is."
         )
     ours = FunCodecConfig(**fields_of(config))

@@ -71,7 +71,7 @@ class FunCodecModel(EncodecModel):
     """FunCodec's speech codecs: 32 residual codebooks, 25 or 50 frames a second at 16 kHz.
 
     A clip's loudness is divided out before it is encoded, and its norms span the whole clip. So
-    codes tell no loudness, and silence behind a clip changes all of them.
+    codes tell no loudness, and silence after a clip changes all of them.
     """
 
     config_class = FunCodecConfig
@@ -134,7 +134,7 @@ class FunCodecModel(EncodecModel):
         Raises:
             CodesError: No integers, another shape, no frames, too many of them, or a code outside
                 its codebook.
-            AudioError: Scales that are no floats, NaN or infinite.
+            AudioError: Scales that are not floats, NaN or infinite.
         """
         audio_codes = self._checked_codes(audio_codes)
         if audio_scales is not None:
@@ -153,7 +153,7 @@ class FunCodecModel(EncodecModel):
         bit_width: int | None = None,
         padding_mask: torch.Tensor | None = None,
     ) -> FunCodecOutput:
-        """Encodes and decodes, with the loudness; see there.
+        """Encodes and decodes, loudness included; see both.
 
         `audio_values` is cut to the S samples given.
         """
@@ -174,8 +174,8 @@ class FunCodecModel(EncodecModel):
             raise CodecError("Pass num_codebooks or bit_width, not both.")
         if not isinstance(bit_width, Integral):
             raise CodecError(
-                f"bit_width={bit_width!r} is no whole number of bits per second: pass 2000 for 2 "
-                "kbps."
+                f"bit_width={bit_width!r} is not a whole number of bits per second: pass 2000 for "
+                "2 kbps."
             )
         if bit_width <= 0:
             return config.num_quantizers

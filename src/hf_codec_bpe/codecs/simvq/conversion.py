@@ -64,7 +64,7 @@ def convert_simvq_checkpoint(
     """
     if not is_checkpoint(state_dict):
         raise CodecError(
-            f"This is no SimVQ checkpoint: no weight begins with {PROJECTION}. "
+            f"This is not a SimVQ checkpoint: no weight begins with {PROJECTION}. "
             "hf-codec-bpe convert finds out what a checkpoint is."
         )
     codec = (config or {}).get("codec", "simvq")

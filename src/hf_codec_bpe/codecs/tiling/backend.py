@@ -21,7 +21,7 @@ CAPABILITIES = ("AVX2", "AVX512")
 TILE = 24_000
 """Samples: with 32 channels 3 MB, so that a layer finds in the cache what the last one wrote."""
 SMALLEST = 20_480
-"""A convolution of one clip of up to so many values is not given to oneDNN."""
+"""A convolution of one clip of up to this many values is not given to oneDNN."""
 GRAIN = 32_768
 """Values that are worth a thread for an activation."""
 NARROW = 3

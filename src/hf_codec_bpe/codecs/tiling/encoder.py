@@ -56,7 +56,7 @@ def run_encoder(encoder: nn.Module, input_values: torch.Tensor) -> torch.Tensor:
 
 
 def _worthwhile(modules: Sequence[nn.Module]) -> list[Layer]:
-    """The first layers, as far as it is worth reading their weights anew for every tile."""
+    """The first layers, as far as it is worth reading their weights again for every tile."""
     layers: list[Layer] = []
     for module in modules:
         layer = read_layer(module)

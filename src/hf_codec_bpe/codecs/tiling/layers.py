@@ -14,14 +14,14 @@ from torch.nn import functional as F  # noqa: N812
 __all__ = ["Activation", "Convolution", "Layer", "Residual", "lengths", "main_path", "run"]
 
 Activation = Callable[[torch.Tensor], torch.Tensor]
-"""Maps each value of `[1, C, T]` by itself, in place if it likes."""
+"""Maps each value of `[1, C, T]` by itself, possibly in place."""
 
 
 @dataclass(frozen=True)
 class Convolution:
     """A convolution that has `T / stride` outputs where it is padded on both sides.
 
-    Unpadded, it has those outputs alone whose inputs are all there.
+    Unpadded, it has only the outputs whose inputs are all there.
     """
 
     weight: torch.Tensor
@@ -33,7 +33,7 @@ class Convolution:
     mode: str
     """The `mode` of `torch.nn.functional.pad`."""
     completes: bool
-    """Whether positions are added behind for a last stride that is not full: `ceil(T / stride)`."""
+    """Whether a last stride that is not full is filled up at the end: `ceil(T / stride)`."""
 
     @property
     def channels(self) -> int:
@@ -52,11 +52,11 @@ class Convolution:
 
     @property
     def right(self) -> int:
-        """Positions of padding behind, without those that complete the last stride."""
+        """Positions of padding at the end, without those that complete the last stride."""
         return self.extent - self.stride - self.left
 
     def padding(self, length: int, starts: bool, ends: bool) -> tuple[int, int]:
-        """Positions to add in front and behind."""
+        """Positions to add before and after."""
         return self.left if starts else 0, self.right + -length % self.stride if ends else 0
 
     def fits(self, length: int, ends: bool) -> bool:
@@ -102,7 +102,7 @@ def run(layers: Sequence[Layer], states: torch.Tensor, starts: bool, ends: bool)
         layers: From the first to the last.
         states: `[1, C, T]`.
         starts: Whether convolutions pad it in front, as the model pads a clip.
-        ends: Whether they pad it behind.
+        ends: Whether they pad it at the end.
 
     Returns:
         `[1, C', T']`.
@@ -116,7 +116,7 @@ def run(layers: Sequence[Layer], states: torch.Tensor, starts: bool, ends: bool)
 
 
 def main_path(layers: Sequence[Layer]) -> Iterator[Convolution]:
-    """The convolutions that are behind each other, in order: those that see furthest."""
+    """The convolutions that follow one another, in order: those that see furthest."""
     for layer in layers:
         if isinstance(layer, Convolution):
             yield layer

@@ -25,13 +25,13 @@ class Geometry(NamedTuple):
     left: int
     """How far an output sees beyond the samples of its own in front."""
     right: int
-    """And behind."""
+    """And after."""
     stride: int
     """Of the last convolution."""
 
     @classmethod
     def of(cls, layers: Sequence[Layer]) -> Geometry:
-        """Walks through the layers' convolutions; nothing may come behind the last of them."""
+        """Walks through the layers' convolutions; nothing may come after the last of them."""
         hop = stride = 1
         left = right = 0
         for convolution in main_path(layers):
@@ -43,7 +43,7 @@ class Geometry(NamedTuple):
 
     @property
     def surplus(self) -> int:
-        """T to compute and drop behind a tile, where the end of a tensor took another way.
+        """T to compute and drop after a tile, where the end of a tensor took another way.
 
         The coarsest tensors that this happens to are those in front of the last convolution.
         """

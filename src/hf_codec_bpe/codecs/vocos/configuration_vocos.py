@@ -59,7 +59,7 @@ class VocosCodecConfig(PreTrainedConfig):
         super().__post_init__(**kwargs)
         if self.backbone_dim % self.group_norm_num_groups:
             raise CodecError(
-                f"backbone_dim={self.backbone_dim} is no multiple of group_norm_num_groups="
+                f"backbone_dim={self.backbone_dim} is not a multiple of group_norm_num_groups="
                 f"{self.group_norm_num_groups}: the decoder's group norms need one."
             )
         if self.n_fft < self.hop_length + 2:

@@ -17,7 +17,7 @@ LARGEST_MAGNITUDE = 100.0
 
 
 def overlap_add(frames: torch.Tensor, hop_length: int) -> torch.Tensor:
-    """Adds frames `[B, T, N]`, each `hop_length` behind the last: `[B, (T - 1) * hop_length + N]`.
+    """Adds frames `[B, T, N]`, each `hop_length` after the last: `[B, (T - 1) * hop_length + N]`.
 
     Example:
         >>> overlap_add(torch.tensor([[[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]]]), 2)

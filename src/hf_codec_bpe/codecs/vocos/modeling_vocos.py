@@ -24,15 +24,15 @@ from .seanet import SEANetEncoder
 __all__ = ["VocosCodecModel"]
 
 NO_CODE = -1
-"""Stands behind the end of a clip that is shorter than its batch; no decoder takes it."""
+"""Stands after the end of a clip that is shorter than its batch; no decoder takes it."""
 
 
 @dataclass
 class VocosCodecEncoderOutput(ModelOutput):
     """What `encode` gives.
 
-    `audio_codes` is int64 `[B, 1, T]`. `audio_codes_mask`, bool `[B, T]`, is there if a padding
-    mask was: True where a frame belongs to the clip. The others hold -1.
+    `audio_codes` is int64 `[B, 1, T]`. `audio_codes_mask`, bool `[B, T]`, is returned if a padding
+    mask was given: True where a frame belongs to the clip. The others hold -1.
     """
 
     audio_codes: torch.Tensor
@@ -41,7 +41,7 @@ class VocosCodecEncoderOutput(ModelOutput):
 
 @dataclass
 class VocosCodecDecoderOutput(ModelOutput):
-    """What `decode` gives: `audio_values` `[B, 1, S]`, zeros behind the end of shorter clips."""
+    """What `decode` gives: `audio_values` `[B, 1, S]`, zeros after the end of shorter clips."""
 
     audio_values: torch.Tensor
 
@@ -97,7 +97,7 @@ class VocosCodecModel(PreTrainedModel):
 
         Args:
             input_values: Float samples `[B, 1, S]` at `config.sampling_rate`.
-            padding_mask: `[B, S]`, 1 where a sample belongs to the clip, 0 behind its end, as the
+            padding_mask: `[B, S]`, 1 where a sample belongs to the clip, 0 after its end, as the
                 feature extractor makes it: each clip is then encoded by itself. `None` if all
                 clips have S samples.
 
@@ -136,8 +136,8 @@ class VocosCodecModel(PreTrainedModel):
             audio_codes: Integers `[B, 1, T]`.
             audio_codes_mask: `[B, T]`, as `encode` gives it: each clip is then decoded by itself.
                 `None` if all clips have T frames.
-            bandwidth_id: The condition of adaptive norms; by default the configuration's. Other
-                ones than 0 mean nothing in the published models.
+            bandwidth_id: The condition of adaptive norms; by default the configuration's.
+                Conditions other than 0 mean nothing in the published models.
 
         Returns:
             `audio_values`, `[B, 1, S]` with S = T * hop_length.
@@ -167,7 +167,7 @@ class VocosCodecModel(PreTrainedModel):
         padding_mask: torch.Tensor | None = None,
         bandwidth_id: int | None = None,
     ) -> VocosCodecOutput:
-        """Encodes and decodes; see there. `audio_values` is cut to the S samples given."""
+        """Encodes and decodes; see both. `audio_values` is cut to the S samples given."""
         encoded = self.encode(input_values, padding_mask)
         decoded = self.decode(encoded.audio_codes, encoded.audio_codes_mask, bandwidth_id)
         return VocosCodecOutput(

@@ -27,7 +27,7 @@ def read_settings(path: str | os.PathLike[str]) -> dict[str, Any]:
 
     Raises:
         CodecNotFoundError: There is no such file.
-        CodecError: It is no YAML of plain values, or contradicts itself.
+        CodecError: The file is not YAML of plain values, or contradicts itself.
     """
     values = read_yaml(path)
     return _of_lightning(values["model"]) if "model" in values else values

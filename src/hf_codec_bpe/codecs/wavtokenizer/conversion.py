@@ -66,7 +66,7 @@ def convert_wavtokenizer_checkpoint(
     """
     if not is_checkpoint(state_dict):
         raise CodecError(
-            f"This is no WavTokenizer checkpoint: no weight begins with {ENCODEC}. "
+            f"This is not a WavTokenizer checkpoint: no weight begins with {ENCODEC}. "
             "hf-codec-bpe convert finds out what a checkpoint is."
         )
     _check_codebook(state_dict)

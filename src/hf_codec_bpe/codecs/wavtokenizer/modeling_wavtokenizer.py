@@ -11,7 +11,7 @@ __all__ = ["WavTokenizerModel"]
 class WavTokenizerModel(VocosCodecModel):
     """A codec of one codebook of 4,096 codes, 40 or 75 frames a second at 24 kHz.
 
-    Its decoder's norms know four conditions, of which only the first was ever told apart.
+    Its decoder's norms know four conditions, of which training used only the first.
     """
 
     config_class = WavTokenizerConfig

@@ -44,7 +44,7 @@ class Choices:
             device: Where codecs run.
 
         Raises:
-            ProcessorError: One of them cannot be loaded.
+            ProcessorError: A processor cannot be loaded.
         """
         from ...processing_codec_bpe import CodecBPEProcessor
         from .. import demo_repo
@@ -73,7 +73,7 @@ class Choices:
         """The tokens that the tokenizer has for the codec; `None` where every code is one.
 
         Raises:
-            CodecMismatchError: It was made for other codebooks.
+            CodecMismatchError: The tokenizer was made for other codebooks.
         """
         vocabulary = self.tokenizers.get(tokenizer)
         if vocabulary is not None:
@@ -91,7 +91,7 @@ def check_fit(codec: AudioCodec, vocabulary: CodecVocabulary, name: str, tokeniz
     """Refuses a tokenizer whose codebooks are not the first ones of the codec.
 
     Raises:
-        CodecMismatchError: They are not.
+        CodecMismatchError: The tokenizer was made for other codebooks.
     """
     known = vocabulary.alphabet.codebook_sizes
     rest = codec.codebook_sizes

@@ -64,7 +64,7 @@ def draw_clip(clip: ClipTokens) -> str:
 
 
 def length_style(length: int, longest: int) -> str:
-    """The colours, on a light and on a dark page, of a token that holds so many codes."""
+    """The colours, on a light and on a dark page, of a token by how many codes it holds."""
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 

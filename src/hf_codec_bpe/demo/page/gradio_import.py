@@ -14,7 +14,7 @@ def require_gradio() -> Any:
     """The package `gradio`, told to send no statistics and to ask nobody for its newest version.
 
     Raises:
-        MissingDependencyError: It is not installed.
+        MissingDependencyError: Gradio is not installed.
     """
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when it is imported
     try:
