@@ -22,7 +22,6 @@ from ...evaluation.compression import exact_ids
 
 if TYPE_CHECKING:
     from ...codec_vocabulary import CodecVocabulary
-    from ...codecs import AudioCodec
     from .choices import CodecChoice
 
 __all__ = ["LONGEST_SECONDS", "Trip", "round_trip"]
@@ -110,7 +109,10 @@ def round_trip(
     codec = choice.load()
     if num_codebooks is None and vocabulary is not None:
         num_codebooks = vocabulary.alphabet.num_codebooks
-    chosen = _with_choices(codec, num_codebooks, merging_threshold)
+    settings: dict[str, Any] = {}
+    if merging_threshold is not None and "merging_threshold" in codec.settings:
+        settings["merging_threshold"] = merging_threshold
+    chosen = codec.with_choices(num_codebooks, **settings)
     waveform = _short_clip(Path(audio), codec.sampling_rate)
     (codes,) = chosen.encode(
         [waveform], chunk_seconds=choice.chunk_seconds, context_seconds=choice.context_seconds
@@ -127,23 +129,6 @@ def round_trip(
         vocabulary_size=None if vocabulary is None else len(vocabulary.texts),
         returned=returned,
         returned_rate=chosen.output_sampling_rate,
-    )
-
-
-def _with_choices(
-    codec: AudioCodec, num_codebooks: int | None, merging_threshold: float | None
-) -> AudioCodec:
-    """The same model, used in another way."""
-    settings = dict(codec.settings)
-    if merging_threshold is not None and "merging_threshold" in settings:
-        settings["merging_threshold"] = merging_threshold
-    if num_codebooks in (None, codec.num_codebooks) and settings == codec.settings:
-        return codec
-    return type(codec)(
-        codec.model,
-        codec.feature_extractor,
-        num_codebooks=num_codebooks or codec.num_codebooks,
-        **settings,
     )
 
 
