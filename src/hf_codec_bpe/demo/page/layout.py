@@ -12,7 +12,7 @@ from .choices import NO_TOKENIZER, Choices
 from .figures import NOTHING_YET
 from .gradio_import import require_gradio
 from .theme import make_theme
-from .trip import LONGEST_SECONDS
+from .visitors_clip import LONGEST_SECONDS
 
 if TYPE_CHECKING:
     from gradio import Blocks
