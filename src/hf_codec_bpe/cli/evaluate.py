@@ -125,7 +125,8 @@ def _open(
     if revision is not None and Path(place).is_dir():
         raise ReportError(f"--revision {revision} is for the Hub, but {name} is on this machine.")
     hide_loading_bars()
-    return CodecBPEProcessor.from_pretrained(place, revision=revision or "main").to(device)
+    options = {} if revision is None else {"revision": revision}
+    return CodecBPEProcessor.from_pretrained(place, **options).to(device)
 
 
 def _is_processor(place: str, revision: str | None) -> bool:
