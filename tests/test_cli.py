@@ -21,8 +21,8 @@ from hf_codec_bpe import (
     load_codec,
 )
 from hf_codec_bpe.audio import load_audio, save_audio
+from hf_codec_bpe.bundled import demo_clip
 from hf_codec_bpe.cli import main
-from hf_codec_bpe.demo import demo_clip
 from hf_codec_bpe.presets import presets
 
 from . import bases
@@ -344,7 +344,7 @@ def test_junk_is_no_codes_and_a_folder_no_clip(shell: Shell, corpus: Path) -> No
 def test_what_nobody_foresaw_is_a_sentence_too(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hf_codec_bpe.demo.demo_clip", lambda: 1 / 0)
+    monkeypatch.setattr("hf_codec_bpe.bundled.demo_clip", lambda: 1 / 0)
     assert "ZeroDivisionError: division by zero" in shell.fails("demo")
 
 

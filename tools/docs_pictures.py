@@ -10,7 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from hf_codec_bpe import CodecBPEProcessor, demo_repo
-from hf_codec_bpe.demo import demo_clip
+from hf_codec_bpe.bundled import demo_clip
 from hf_codec_bpe.evaluation import audio_report
 from hf_codec_bpe.evaluation.clip_plot import plot_clip
 from hf_codec_bpe.evaluation.clip_tokens import clip_tokens

@@ -46,14 +46,13 @@ def demo(
     Needs no network and no account: codec, tokenizer and clip come with the package.
     """
     from ..audio import load_audio, save_audio
-    from ..demo import demo_clip, demo_repo
+    from ..bundled import demo_clip, place_of
     from ..demo.trip import round_trip
     from ..processing_codec_bpe import CodecBPEProcessor
 
     make_folder(out.parent)
     hide_loading_bars()
-    place = demo_repo() if processor == "demo" else processor
-    loaded = CodecBPEProcessor.from_pretrained(place)
+    loaded = CodecBPEProcessor.from_pretrained(place_of(processor))
     file = audio or demo_clip()
     trip = round_trip(
         load_audio(file, loaded.codec.sampling_rate),

@@ -111,10 +111,10 @@ def _open(
     name: str, num_codebooks: int | None, device: str, revision: str | None
 ) -> AudioCodec | CodecBPEProcessor:
     """The processor or the codec of that name."""
-    from ..demo import demo_repo
+    from ..bundled import place_of
     from ..processing_codec_bpe import CodecBPEProcessor
 
-    place = str(demo_repo()) if name == "demo" else name
+    place = place_of(name)
     if not _is_processor(place, revision):
         return open_codec(name, num_codebooks, device, revision=revision)
     if num_codebooks is not None:

@@ -79,15 +79,14 @@ def extend(
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from ..demo import demo_repo
+    from ..bundled import place_of
     from ..tokenization_codec_bpe import CodecBPETokenizer
     from ..vocabulary.tokenizer import extend_tokenizer
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise TokenizerError(f"{out} is there already and not an empty folder: choose another.")
     alphabet = _alphabet_options(codebook_sizes, unicode_offset)
-    place = str(demo_repo()) if codec_tokenizer == "demo" else codec_tokenizer
-    codec = _loaded(CodecBPETokenizer.from_pretrained, place, **alphabet)
+    codec = _loaded(CodecBPETokenizer.from_pretrained, place_of(codec_tokenizer), **alphabet)
     tokenizer = extend_tokenizer(
         _loaded(AutoTokenizer.from_pretrained, base),
         codec,

@@ -110,11 +110,11 @@ def open_vocabulary(tokenizer: str) -> CodecVocabulary:
     """
     from transformers import AutoTokenizer
 
+    from ..bundled import place_of
     from ..codec_vocabulary import CodecVocabulary
-    from ..demo import demo_repo
 
     try:
-        loaded = AutoTokenizer.from_pretrained(demo_repo() if tokenizer == "demo" else tokenizer)
+        loaded = AutoTokenizer.from_pretrained(place_of(tokenizer))
     except (OSError, ValueError, KeyError) as error:
         raise TokenizerError(
             f"{tokenizer} could not be loaded ({first_line(error).rstrip(': ')}): name a folder "
@@ -129,8 +129,8 @@ def frame_rate_of(given: float | None, tokenizer: str, codes: Path | None) -> fl
     Raises:
         CodesError: None of them says it, or the codec merges frames.
     """
+    from ..bundled import place_of
     from ..code_shards import open_codes
-    from ..demo import demo_repo
 
     if given:
         return given
@@ -138,7 +138,7 @@ def frame_rate_of(given: float | None, tokenizer: str, codes: Path | None) -> fl
     if info:
         _check_frames(info.codec_type)
         return info.framerate
-    path = (demo_repo() if tokenizer == "demo" else Path(tokenizer)) / "processor_config.json"
+    path = Path(place_of(tokenizer), "processor_config.json")
     codec = json.loads(path.read_text(encoding="utf-8")).get("codec") if path.exists() else None
     if not codec:
         raise CodesError(

@@ -13,7 +13,7 @@ from huggingface_hub.errors import HFValidationError, RevisionResolutionError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedConfig
 
-from ..bundled import demo_repo
+from ..bundled import place_of
 from ..errors import CodecBPEError, CodecError, CodecNotFoundError, first_line
 from ..presets import Preset, find_preset, similar_presets
 from ..untrusted import check_weights_index
@@ -70,7 +70,7 @@ def load_codec(
     preset = None if os.path.isdir(name) else find_preset(name)
     if preset and preset.unsupported:
         raise CodecError(f"{name} cannot be loaded. {preset.unsupported}")
-    place = preset.hub_id if preset else _bundled(name)
+    place = preset.hub_id if preset else place_of(name, CODEC_FOLDER)
     where: dict[str, Any] = {
         "revision": revision,
         "token": token,
@@ -108,12 +108,6 @@ def load_codec(
         **choice,
     )
     return codec if device is None else codec.to(device)
-
-
-def _bundled(name: str) -> str:
-    """The folder of the codec that comes with the package, or the name itself."""
-    is_bundled = name.lower() == "demo" and not os.path.exists(os.path.join(name, "config.json"))
-    return str(demo_repo() / CODEC_FOLDER) if is_bundled else name
 
 
 def _commit(repository: str, where: Mapping[str, Any]) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...bundled import demo_clip
 from ...errors import PageError, first_line
-from .. import demo_clip
 from .answers import Answers
 from .choices import NO_TOKENIZER, Choices
 from .figures import NOTHING_YET
