@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from ..errors import CodesError, TokenizerError, first_line
+from ..errors import AlphabetError, CodecBPEError, CodesError, TokenizerError, first_line
 
 if TYPE_CHECKING:
     from ..codec_vocabulary import CodecVocabulary
@@ -21,6 +21,8 @@ __all__ = [
     "Device",
     "NumCodebooks",
     "Revision",
+    "check_new_folder",
+    "code_point",
     "frame_rate_of",
     "hide_loading_bars",
     "make_folder",
@@ -79,6 +81,30 @@ def make_folder(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "This is a file, not a folder", str(out))
     out.mkdir(parents=True, exist_ok=True)
+
+
+def check_new_folder(out: Path) -> None:
+    """Refuses a folder that holds something, which would be mixed with what is written.
+
+    Raises:
+        CodecBPEError: It does, or is a file.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise CodecBPEError(f"{out} exists already: choose a new folder, or an empty one.")
+
+
+def code_point(text: str) -> int:
+    """The number that `--unicode-offset` says, decimal or as `0x4E00`.
+
+    Raises:
+        AlphabetError: It is none.
+    """
+    try:
+        return int(text, 0)
+    except ValueError as error:
+        raise AlphabetError(
+            f"--unicode-offset {text} is no number: pass one such as 0x4E00."
+        ) from error
 
 
 def open_codec(
