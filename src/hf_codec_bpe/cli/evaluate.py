@@ -13,7 +13,7 @@ from .options import Device, NumCodebooks, Revision, hide_loading_bars, make_fol
 
 if TYPE_CHECKING:
     from ..codecs import AudioCodec
-    from ..evaluation.codec_report import CodecReport
+    from ..evaluation.codec_figures import CodecReport
     from ..processing_codec_bpe import CodecBPEProcessor
 
 __all__ = ["evaluate"]
@@ -160,7 +160,7 @@ def _clips(audio: list[Path]) -> list[Any]:
 
 
 def _read(path: Path) -> CodecReport:
-    from ..evaluation.codec_report import CodecReport
+    from ..evaluation.codec_figures import CodecReport
 
     try:
         values = json.loads(path.read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..audio import Waveform, load_audio
 from ..errors import AudioError, ReportError
-from .codec_report import ClipScores, CodebookScores
+from .codec_figures import ClipScores, CodebookScores
 from .metrics import measure, speech_pair
 from .recognition import Recogniser, transcript, word_errors, words
 

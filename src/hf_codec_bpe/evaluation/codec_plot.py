@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .codec_report import CodecReport
+from .codec_figures import CodecReport
 from .plots import BLUE, VERMILION, figure, picture
 
 if TYPE_CHECKING:

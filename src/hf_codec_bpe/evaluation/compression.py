@@ -19,7 +19,7 @@ from ..codec_vocabulary import CodecVocabulary
 from ..data.recordings import whole_clips
 from ..data.statistics import Spread
 from ..errors import AlphabetError, ReportError, TokenizerError
-from .report import CompressionReport
+from .compression_figures import CompressionReport
 
 if TYPE_CHECKING:
     from ..processing_codec_bpe import CodecBPEProcessor

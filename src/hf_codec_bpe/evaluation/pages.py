@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from ..appearing import write_json
 from .clip_plot import plot_clip
+from .codec_figures import CodecReport
 from .codec_plot import plot_codecs
-from .codec_report import CodecReport
 from .codec_table import codec_table
+from .compression_figures import CompressionReport
 from .plots import plot_frequencies, plot_token_lengths, require_matplotlib
-from .report import CompressionReport
 
 if TYPE_CHECKING:
     from .clip_tokens import ClipTokens

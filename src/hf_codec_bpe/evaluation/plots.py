@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from .report import CompressionReport
+    from .compression_figures import CompressionReport
 
 __all__ = [
     "figure",
