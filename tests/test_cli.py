@@ -11,12 +11,21 @@ import numpy as np
 import pytest
 import soundfile
 
-from hf_codec_bpe import CodecBPETokenizer, CodesFolder, CodeShards, demo_repo, load_codec
+from hf_codec_bpe import (
+    CodecBPEProcessor,
+    CodecBPETokenizer,
+    CodesFolder,
+    CodeShards,
+    demo_repo,
+    extend_tokenizer,
+    load_codec,
+)
 from hf_codec_bpe.audio import load_audio, save_audio
+from hf_codec_bpe.bundled import demo_clip
 from hf_codec_bpe.cli import main
-from hf_codec_bpe.demo import demo_clip
 from hf_codec_bpe.presets import presets
 
+from . import bases
 from .tiny import speech_like
 
 
@@ -79,6 +88,19 @@ def test_demo_on_a_file_as_json(shell: Shell, corpus: Path) -> None:
     assert figures["num_codes"] == figures["num_codebooks"] * figures["num_frames"]
     assert figures["compression"] == round(figures["num_codes"] / figures["num_tokens"], 3)
     assert Path("new/b.flac").exists()
+
+
+def test_demo_of_an_extended_processor(shell: Shell, processor: CodecBPEProcessor) -> None:
+    processor.save_pretrained("own")
+    extended = extend_tokenizer(bases.gpt2_like(), processor.tokenizer)
+    CodecBPEProcessor.from_codec(processor.codec, extended).save_pretrained("extended")
+    own, language_model = (
+        json.loads(shell("demo", "-p", folder, "--json")) for folder in ("own", "extended")
+    )
+    first_id = extended.init_kwargs["codec_vocabularies"][0]["first_id"]
+    assert min(language_model.pop("first_ids")) >= first_id
+    assert own.pop("first_ids")
+    assert language_model == own
 
 
 def test_encode_train_decode(shell: Shell, corpus: Path) -> None:
@@ -322,7 +344,7 @@ def test_junk_is_no_codes_and_a_folder_no_clip(shell: Shell, corpus: Path) -> No
 def test_what_nobody_foresaw_is_a_sentence_too(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hf_codec_bpe.demo.demo_clip", lambda: 1 / 0)
+    monkeypatch.setattr("hf_codec_bpe.bundled.demo_clip", lambda: 1 / 0)
     assert "ZeroDivisionError: division by zero" in shell.fails("demo")
 
 

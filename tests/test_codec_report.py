@@ -24,9 +24,9 @@ from transformers import (
 
 from hf_codec_bpe import CodecBPEProcessor
 from hf_codec_bpe.audio import load_audio, save_audio
+from hf_codec_bpe.bundled import demo_clip
 from hf_codec_bpe.cli.app import app
 from hf_codec_bpe.codecs import FlexiCodecCodec, MimiCodec
-from hf_codec_bpe.demo import demo_clip
 from hf_codec_bpe.errors import MissingDependencyError, ReportError
 from hf_codec_bpe.evaluation import CodecReport, codec_report, compression_report, metrics
 from hf_codec_bpe.evaluation.codec_table import codec_table

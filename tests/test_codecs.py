@@ -152,6 +152,20 @@ def test_fewer_codebooks_are_a_prefix(family: str) -> None:
         assert len(codec.decode([codes])[0]) == codec.num_samples(num_frames_of(codec, codes))
 
 
+def test_other_choices_share_the_model_and_its_pin(family: str) -> None:
+    model = MODELS[family]()
+    codec = codec_class(family)(model, name_or_path="user/codec", revision="a" * 40)
+    fewest = codec.with_choices(with_fewest(family).num_codebooks)
+    assert (fewest.model, fewest.feature_extractor) == (model, codec.feature_extractor)
+    assert (fewest.pin.name_or_path, fewest.pin.revision) == ("user/codec", "a" * 40)
+    clip = speech_like(9_000)
+    assert np.array_equal(fewest.encode([clip])[0], with_fewest(family).encode([clip])[0])
+    assert fewest.with_choices() is fewest
+    assert fewest.with_choices(codec.num_codebooks).pin == codec.pin
+    with pytest.raises(CodecError, match="num_codebooks=0 is not possible"):
+        codec.with_choices(0)
+
+
 def test_a_bandwidth_chooses_codebooks(family: str) -> None:
     codec = make(family)
     by_bandwidth = codec_class(family)(MODELS[family](), bandwidth=codec.bandwidth / 1000)

@@ -11,7 +11,7 @@ from transformers import AutoProcessor
 
 from hf_codec_bpe import CodecBPEProcessor, demo_repo
 from hf_codec_bpe.audio import load_audio
-from hf_codec_bpe.demo import demo_clip
+from hf_codec_bpe.bundled import demo_clip, place_of
 
 
 def test_the_repository_is_small_and_holds_no_pickle() -> None:
@@ -19,6 +19,17 @@ def test_the_repository_is_small_and_holds_no_pickle() -> None:
     assert sum(path.stat().st_size for path in files) < 5_500_000
     assert {path.suffix for path in files} <= {".json", ".safetensors", ".py"}
     assert demo_clip().stat().st_size < 200_000
+
+
+def test_a_name_stands_for_it_unless_something_was_saved_under_it() -> None:
+    assert place_of("demo") == place_of("Demo") == str(demo_repo())
+    assert place_of("demo", "codec") == str(demo_repo() / "codec")
+    assert place_of("user/demo") == "user/demo"
+    assert place_of(Path("here/demo")) == "here/demo"
+    Path("demo").mkdir()  # such as one of audio
+    assert place_of("demo") == str(demo_repo())
+    CodecBPEProcessor.from_pretrained(demo_repo()).save_pretrained("demo")
+    assert place_of("demo") == "demo"
 
 
 def test_there_and_back() -> None:
@@ -51,7 +62,7 @@ def test_a_fresh_process_gives_equal_results(tmp_path: Path) -> None:
     code = (
         "import sys, hf_codec_bpe\n"
         "from transformers import AutoProcessor\n"
-        "from hf_codec_bpe.demo import demo_clip\n"
+        "from hf_codec_bpe.bundled import demo_clip\n"
         "processor = AutoProcessor.from_pretrained(hf_codec_bpe.demo_repo())\n"
         "print(processor(audio=demo_clip())['input_ids'][0])"
     )

@@ -260,8 +260,12 @@ def test_the_command_without_the_model_and_with_a_tokenizer_of_codec_bpe(tmp_pat
     [
         (["nowhere", "codec", "out"], "nowhere could not be loaded"),
         (["base", "nowhere", "out"], "nowhere could not be loaded"),
-        (["base", "codec", "codec"], "is there already"),
+        (["base", "codec", "codec"], "exists already: choose a new folder"),
         (["base", "codec", "out", "--codebook-sizes", "x"], "are not numbers"),
+        (
+            ["base", "codec", "out", "--codebook-sizes", "9", "--unicode-offset", "x"],
+            "is not a number",
+        ),
         (["small", "codec", "out", "--model"], "fewer than the"),
         (["base", "base", "out"], "does not say how large its codebooks are"),
         (["codec", "codec", "out"], "The base is a"),

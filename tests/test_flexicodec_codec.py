@@ -312,6 +312,14 @@ def test_a_group_without_its_length_goes_and_is_counted(
     assert np.array_equal(waveform, codec.decode([kept])[0])
 
 
+def test_other_settings_leave_the_rest_as_it_is(codec: FlexiCodecCodec) -> None:
+    other = codec.with_choices(merging_threshold=0.9)
+    assert other.settings == {**codec.settings, "merging_threshold": 0.9}
+    assert other.codebook_sizes == codec.codebook_sizes
+    assert other.with_choices(3).settings == other.settings
+    assert codec.with_choices(merging_threshold=THRESHOLD) is codec
+
+
 def test_another_threshold_is_another_codec(codec: FlexiCodecCodec) -> None:
     other = FlexiCodecCodec(tiny.flexicodec(), num_codebooks=4, merging_threshold=0.9)
     with pytest.raises(

@@ -30,9 +30,9 @@ from hf_codec_bpe import (
     load_codec,
 )
 from hf_codec_bpe.audio import save_audio
+from hf_codec_bpe.bundled import demo_clip
 from hf_codec_bpe.cli.app import app
 from hf_codec_bpe.code_shards import CodeShards
-from hf_codec_bpe.demo import demo_clip
 from hf_codec_bpe.errors import (
     BuildError,
     CodecError,

@@ -19,24 +19,18 @@ from hf_codec_bpe import CodecBPEProcessor, CodecVocabulary, train_tokenizer
 from hf_codec_bpe.audio import save_audio
 from hf_codec_bpe.cli import main, ui
 from hf_codec_bpe.codecs import FlexiCodecCodec, MimiCodec
-from hf_codec_bpe.demo.page import Choices, Trip, round_trip
-from hf_codec_bpe.demo.page import trip as trip_module
+from hf_codec_bpe.demo.page import Choices, visitors_clip
 from hf_codec_bpe.demo.page.answers import Answers
 from hf_codec_bpe.demo.page.choices import NO_TOKENIZER, CodecChoice
 from hf_codec_bpe.demo.page.drawing import draw_clip, length_style
 from hf_codec_bpe.demo.page.figures import error_message, key_figures, legend, note, token_chips
-from hf_codec_bpe.demo.page.trip import LONGEST_SECONDS
+from hf_codec_bpe.demo.trip import Trip, round_trip
 from hf_codec_bpe.errors import AudioError, AudioFileError, CodecError, CodecMismatchError
 
 from . import tiny
 from .hub import isolation
 
 RATE = 24_000
-
-
-@pytest.fixture
-def clip(tmp_path: Path, clips: list[np.ndarray]) -> Path:
-    return save_audio(clips[0], tmp_path / "clip.wav", RATE)
 
 
 @pytest.fixture
@@ -50,8 +44,8 @@ def choices(processor: CodecBPEProcessor) -> Choices:
 
 
 @pytest.fixture
-def trip(choices: Choices, clip: Path) -> Trip:
-    return round_trip(clip, choices.codecs["mimi"], choices.vocabulary("mimi", "mimi"))
+def trip(processor: CodecBPEProcessor, clips: list[np.ndarray]) -> Trip:
+    return round_trip(clips[0], processor.codec, processor.vocabulary)
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +87,10 @@ def test_a_trip(trip: Trip, processor: CodecBPEProcessor, clips: list[np.ndarray
     assert trip.token_bits_per_second is not None
 
 
-def test_fewer_codebooks_do_without_the_tokenizer(choices: Choices, clip: Path, trip: Trip) -> None:
-    fewer = round_trip(
-        clip, choices.codecs["mimi"], choices.vocabulary("mimi", "mimi"), num_codebooks=3
-    )
+def test_fewer_codebooks_do_without_the_tokenizer(
+    processor: CodecBPEProcessor, clips: list[np.ndarray], trip: Trip
+) -> None:
+    fewer = round_trip(clips[0], processor.codec, processor.vocabulary, num_codebooks=3)
     assert fewer.codebook_sizes == (16, 16, 16)
     assert fewer.num_tokens == fewer.num_codes == trip.num_codes * 3 // 4
     assert fewer.ids is fewer.token_bits_per_second is None
@@ -104,40 +98,42 @@ def test_fewer_codebooks_do_without_the_tokenizer(choices: Choices, clip: Path, 
     assert note(trip, 4) == note(fewer, None) == token_chips(fewer) == ""
 
 
-def test_a_higher_threshold_merges_fewer_frames(merging: FlexiCodecCodec, clip: Path) -> None:
-    choice = CodecChoice(lambda: merging)
+def test_a_higher_threshold_merges_fewer_frames(
+    merging: FlexiCodecCodec, clips: list[np.ndarray]
+) -> None:
     vocabulary = CodecVocabulary.of(
         train_tokenizer([], codebook_sizes=merging.codebook_sizes, max_token_codebook_ngrams=0)
     )
     merged, none = (
-        round_trip(clip, choice, vocabulary, merging_threshold=value) for value in (0.5, 1)
+        round_trip(clips[0], merging, vocabulary, merging_threshold=value) for value in (0.5, 1)
     )
     assert merged.num_tokens < none.num_tokens
     assert merged.ids is not None
     assert merged.clip.frame_borders[-1] == none.clip.frame_borders[-1]
     with pytest.raises(CodecError, match="merging_threshold"):
-        round_trip(clip, choice, merging_threshold=1.5)
+        round_trip(clips[0], merging, merging_threshold=1.5)
 
 
-def test_clips_have_a_longest_length(
-    choices: Choices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert LONGEST_SECONDS == 60
-    monkeypatch.setattr(trip_module, "LONGEST_SECONDS", 2)
+# What a visitor sends.
+
+
+def test_clips_have_a_longest_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert visitors_clip.LONGEST_SECONDS == 60
+    monkeypatch.setattr(visitors_clip, "LONGEST_SECONDS", 2)
     for name, num_samples in (("whole.wav", 2 * RATE), ("longer.wav", 2 * RATE + 1)):
         save_audio(np.zeros(num_samples, np.float32), tmp_path / name, RATE)
-    assert round_trip("whole.wav", choices.codecs["other"]).seconds == 2
+    assert len(visitors_clip.visitors_clip("whole.wav", RATE)) == 2 * RATE
     with pytest.raises(AudioError, match=r"^longer\.wav is longer than 2 seconds"):
-        round_trip("longer.wav", choices.codecs["other"])
+        visitors_clip.visitors_clip("longer.wav", RATE)
 
 
-def test_files_that_are_no_audio(choices: Choices, tmp_path: Path) -> None:
+def test_files_that_are_no_audio(tmp_path: Path) -> None:
     (tmp_path / "text.wav").write_text("This is no sound.")
     with pytest.raises(AudioFileError, match=r"^text\.wav cannot be decoded \(Format not rec"):
-        round_trip(tmp_path / "text.wav", choices.codecs["mimi"])
+        visitors_clip.visitors_clip(tmp_path / "text.wav", RATE)
     (tmp_path / "empty.wav").touch()
     with pytest.raises(AudioError, match=r"^empty\.wav"):
-        round_trip(tmp_path / "empty.wav", choices.codecs["mimi"])
+        visitors_clip.visitors_clip(tmp_path / "empty.wav", RATE)
 
 
 # What is shown.
@@ -157,9 +153,8 @@ def test_the_picture_holds_every_code_and_border(trip: Trip) -> None:
     assert through.get("d").count("V") == (tokens[:, 1:] != tokens[:, :-1]).all(axis=0).sum()
 
 
-def test_silence_and_merged_frames_can_be_drawn(merging: FlexiCodecCodec, tmp_path: Path) -> None:
-    file = save_audio(np.zeros(RATE, np.float32), tmp_path / "silence.wav", RATE)
-    trip = round_trip(file, CodecChoice(lambda: merging))
+def test_silence_and_merged_frames_can_be_drawn(merging: FlexiCodecCodec) -> None:
+    trip = round_trip(np.zeros(RATE, np.float32), merging)
     assert "with" in ElementTree.fromstring(draw_clip(trip.clip)).findall(".//svg")[1].get(
         "aria-label", ""
     )

@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from hf_codec_bpe import CodecBPEProcessor, train_tokenizer
 from hf_codec_bpe.audio import load_audio, save_audio
+from hf_codec_bpe.bundled import demo_clip
 from hf_codec_bpe.codecs import FlexiCodecCodec
-from hf_codec_bpe.demo import demo_clip
 from hf_codec_bpe.hub.space import push_space
 
 from . import tiny

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hf_codec_bpe.demo import demo_clip
+from hf_codec_bpe.bundled import demo_clip
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

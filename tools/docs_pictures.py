@@ -10,11 +10,11 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from hf_codec_bpe import CodecBPEProcessor, demo_repo
-from hf_codec_bpe.demo import demo_clip
+from hf_codec_bpe.bundled import demo_clip
 from hf_codec_bpe.evaluation import audio_report
 from hf_codec_bpe.evaluation.clip_plot import plot_clip
 from hf_codec_bpe.evaluation.clip_tokens import clip_tokens
-from hf_codec_bpe.evaluation.plots import plot_token_lengths, png
+from hf_codec_bpe.evaluation.plots import plot_token_lengths
 
 __all__ = ["demo_digest", "digest_of", "pictures"]
 
@@ -28,8 +28,8 @@ def pictures() -> dict[str, bytes]:
     processor = CodecBPEProcessor.from_pretrained(demo_repo())
     report = audio_report(processor, [demo_clip()], name="the bundled clip")
     return {
-        "tokens.png": _marked(png(plot_clip(clip_tokens(processor, demo_clip()), NUM_FRAMES))),
-        "lengths.png": _marked(png(plot_token_lengths(report))),
+        "tokens.png": _marked(plot_clip(clip_tokens(processor, demo_clip()), NUM_FRAMES)),
+        "lengths.png": _marked(plot_token_lengths(report)),
     }
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-__all__ = ["demo_clip", "demo_repo"]
+__all__ = ["demo_clip", "demo_repo", "place_of"]
 
 _FOLDER = Path(__file__).parent / "demo"
 
@@ -24,3 +25,17 @@ def demo_repo() -> Path:
 def demo_clip() -> Path:
     """A few seconds of synthesised speech."""
     return _FOLDER / "clip.flac"
+
+
+def place_of(name: str | os.PathLike[str], part: str = "") -> str:
+    """What a name stands for: `"demo"`, in any case, for the bundled repository.
+
+    A folder of that name comes first, if a codec, tokenizer or processor was saved there.
+
+    Args:
+        name: Hub ids, folders and so on stand for themselves.
+        part: The folder in the bundled repository that is meant.
+    """
+    place = os.fspath(name)
+    is_bundled = place.lower() == "demo" and not any(Path(place).glob("*config.json"))
+    return str(demo_repo() / part) if is_bundled else place

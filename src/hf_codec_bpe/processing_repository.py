@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .codecs import AudioCodec
-    from .evaluation.codec_report import CodecReport
-    from .evaluation.report import CompressionReport
+    from .evaluation.codec_figures import CodecReport
+    from .evaluation.compression_figures import CompressionReport
 
 __all__ = ["CodecProcessorMixin"]
 

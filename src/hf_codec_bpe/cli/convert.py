@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from .options import check_new_folder
+
 __all__ = ["convert"]
 
 
@@ -51,10 +53,8 @@ def convert(
     --codec, load_codec and AutoModel. A file that wants to run code is refused.
     """
     from ..codecs.originals import convert_files, write_codec
-    from ..errors import CodecError
 
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise CodecError(f"{out} exists already: choose a new folder, or remove it first.")
+    check_new_folder(out)
     paths = _find(source, file, revision)
     if config is not None:
         paths["config"] = config

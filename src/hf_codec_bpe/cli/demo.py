@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .options import hide_loading_bars, make_folder
 
 if TYPE_CHECKING:
-    from ..demo.round_trip import RoundTrip
+    from ..demo.trip import Trip
 
 __all__ = ["demo"]
+
+_NUM_FIRST = 12
+"""Tokens that are shown one by one."""
 
 
 def demo(
@@ -42,34 +45,58 @@ def demo(
 
     Needs no network and no account: codec, tokenizer and clip come with the package.
     """
-    from ..demo import demo_clip, demo_repo
-    from ..demo.round_trip import round_trip
+    from ..audio import load_audio, save_audio
+    from ..bundled import demo_clip, place_of
+    from ..demo.trip import round_trip
     from ..processing_codec_bpe import CodecBPEProcessor
 
     make_folder(out.parent)
     hide_loading_bars()
-    place = demo_repo() if processor == "demo" else processor
-    result = round_trip(CodecBPEProcessor.from_pretrained(place), audio or demo_clip(), out)
-    typer.echo(json.dumps(result.to_dict(), indent=2) if as_json else _report(result))
-
-
-def _report(result: RoundTrip) -> str:
-    first = " ".join(str(i) for i in result.first_ids)
-    sizes = " ".join(
-        f"{size:>{len(str(i))}}"
-        for i, size in zip(result.first_ids, result.first_codes, strict=True)
+    loaded = CodecBPEProcessor.from_pretrained(place_of(processor))
+    file = audio or demo_clip()
+    trip = round_trip(
+        load_audio(file, loaded.codec.sampling_rate),
+        loaded.codec,
+        loaded.vocabulary,
+        chunk_seconds=loaded.chunk_seconds,
+        context_seconds=loaded.context_seconds,
     )
+    save_audio(trip.returned, out, trip.returned_rate)
+    figures = _figures(trip, file, out)
+    typer.echo(json.dumps(figures, indent=2) if as_json else _report(figures))
+
+
+def _figures(trip: Trip, audio: Path, out: Path) -> dict[str, Any]:
+    """The figures as JSON values."""
+    return {
+        "audio": str(audio),
+        "output": str(out),
+        "seconds": trip.seconds,
+        "num_codebooks": len(trip.codebook_sizes),
+        "num_frames": trip.num_frames,
+        "num_codes": trip.num_codes,
+        "num_tokens": trip.num_tokens,
+        "first_ids": (trip.ids or [])[:_NUM_FIRST],
+        "first_codes": trip.clip.lengths[:_NUM_FIRST].tolist(),
+        "tokens_per_second": round(trip.tokens_per_second, 2),
+        "compression": round(trip.compression, 3),
+    }
+
+
+def _report(figures: dict[str, Any]) -> str:
+    first = [str(i) for i in figures["first_ids"]]
+    sizes = [f"{n:>{len(i)}}" for i, n in zip(first, figures["first_codes"], strict=True)]
     return "\n".join(
         [
-            f"audio         {result.audio}",
-            f"duration      {result.seconds:.2f} s",
-            f"codes         {result.num_codes}: {result.num_codebooks} codebooks x "
-            f"{result.num_frames} frames",
-            f"tokens        {result.num_tokens}",
-            f"per second    {result.tokens_per_second:.1f} tokens",
-            f"compression   {result.compression:.2f} codes per token",
-            f"first tokens  {first} ...",
-            f"codes held    {sizes} ...",
-            f"written       {result.output}",
+            f"audio         {figures['audio']}",
+            f"duration      {figures['seconds']:.2f} s",
+            f"codes         {figures['num_codes']}: {figures['num_codebooks']} codebooks x "
+            f"{figures['num_frames']} frames",
+            f"tokens        {figures['num_tokens']}",
+            f"per second    {figures['tokens_per_second']:.1f} tokens",
+            f"compression   {figures['compression']:.2f} codes per token",
+            f"first tokens  {' '.join(first)} ...",
+            f"codes held    {' '.join(sizes)} ...",
+            f"written       {figures['output']}",
         ]
     )

@@ -13,7 +13,7 @@ from .options import Device, NumCodebooks, Revision, hide_loading_bars, make_fol
 
 if TYPE_CHECKING:
     from ..codecs import AudioCodec
-    from ..evaluation.codec_report import CodecReport
+    from ..evaluation.codec_figures import CodecReport
     from ..processing_codec_bpe import CodecBPEProcessor
 
 __all__ = ["evaluate"]
@@ -111,10 +111,10 @@ def _open(
     name: str, num_codebooks: int | None, device: str, revision: str | None
 ) -> AudioCodec | CodecBPEProcessor:
     """The processor or the codec of that name."""
-    from ..demo import demo_repo
+    from ..bundled import place_of
     from ..processing_codec_bpe import CodecBPEProcessor
 
-    place = str(demo_repo()) if name == "demo" else name
+    place = place_of(name)
     if not _is_processor(place, revision):
         return open_codec(name, num_codebooks, device, revision=revision)
     if num_codebooks is not None:
@@ -125,7 +125,8 @@ def _open(
     if revision is not None and Path(place).is_dir():
         raise ReportError(f"--revision {revision} is for the Hub, but {name} is on this machine.")
     hide_loading_bars()
-    return CodecBPEProcessor.from_pretrained(place, revision=revision or "main").to(device)
+    options = {} if revision is None else {"revision": revision}
+    return CodecBPEProcessor.from_pretrained(place, **options).to(device)
 
 
 def _is_processor(place: str, revision: str | None) -> bool:
@@ -159,7 +160,7 @@ def _clips(audio: list[Path]) -> list[Any]:
 
 
 def _read(path: Path) -> CodecReport:
-    from ..evaluation.codec_report import CodecReport
+    from ..evaluation.codec_figures import CodecReport
 
     try:
         values = json.loads(path.read_text(encoding="utf-8"))

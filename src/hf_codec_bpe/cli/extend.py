@@ -11,6 +11,7 @@ import typer
 
 from ..appearing import appearing_folder
 from ..errors import TokenizerError, first_line
+from .options import check_new_folder, code_point
 
 __all__ = ["extend"]
 
@@ -82,15 +83,13 @@ def extend(
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from ..demo import demo_repo
+    from ..bundled import place_of
     from ..tokenization_codec_bpe import CodecBPETokenizer
     from ..vocabulary.tokenizer import extend_tokenizer
 
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise TokenizerError(f"{out} is there already and not an empty folder: choose another.")
+    check_new_folder(out)
     alphabet = _alphabet_options(codebook_sizes, unicode_offset)
-    place = str(demo_repo()) if codec_tokenizer == "demo" else codec_tokenizer
-    codec = _loaded(CodecBPETokenizer.from_pretrained, place, **alphabet)
+    codec = _loaded(CodecBPETokenizer.from_pretrained, place_of(codec_tokenizer), **alphabet)
     tokenizer = extend_tokenizer(
         _loaded(AutoTokenizer.from_pretrained, base),
         codec,
@@ -121,12 +120,11 @@ def _alphabet_options(codebook_sizes: str | None, unicode_offset: str) -> dict[s
         return {}
     try:
         sizes = [int(size) for size in codebook_sizes.split(",")]
-        return {"codebook_sizes": sizes, "unicode_offset": int(unicode_offset, 0)}
     except ValueError as error:
         raise TokenizerError(
-            f"--codebook-sizes {codebook_sizes} --unicode-offset {unicode_offset} are not numbers: "
-            "write them as 1024,1024 and 0x4E00."
+            f"--codebook-sizes {codebook_sizes} are not numbers: write them as 1024,1024."
         ) from error
+    return {"codebook_sizes": sizes, "unicode_offset": code_point(unicode_offset)}
 
 
 def _loaded(load: Callable[..., Any], name: str, **options: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from ..errors import CodesError, TokenizerError, first_line
+from ..errors import AlphabetError, CodecBPEError, CodesError, TokenizerError, first_line
 
 if TYPE_CHECKING:
     from ..codec_vocabulary import CodecVocabulary
@@ -21,6 +21,8 @@ __all__ = [
     "Device",
     "NumCodebooks",
     "Revision",
+    "check_new_folder",
+    "code_point",
     "frame_rate_of",
     "hide_loading_bars",
     "make_folder",
@@ -81,6 +83,30 @@ def make_folder(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
 
+def check_new_folder(out: Path) -> None:
+    """Refuses a folder that holds something, which would be mixed with what is written.
+
+    Raises:
+        CodecBPEError: It does, or is a file.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise CodecBPEError(f"{out} exists already: choose a new folder, or an empty one.")
+
+
+def code_point(text: str) -> int:
+    """The number that `--unicode-offset` says, decimal or as `0x4E00`.
+
+    Raises:
+        AlphabetError: It is not a whole number.
+    """
+    try:
+        return int(text, 0)
+    except ValueError as error:
+        raise AlphabetError(
+            f"--unicode-offset {text} is not a number: pass one such as 0x4E00."
+        ) from error
+
+
 def open_codec(
     name: str,
     num_codebooks: int | None,
@@ -110,11 +136,11 @@ def open_vocabulary(tokenizer: str) -> CodecVocabulary:
     """
     from transformers import AutoTokenizer
 
+    from ..bundled import place_of
     from ..codec_vocabulary import CodecVocabulary
-    from ..demo import demo_repo
 
     try:
-        loaded = AutoTokenizer.from_pretrained(demo_repo() if tokenizer == "demo" else tokenizer)
+        loaded = AutoTokenizer.from_pretrained(place_of(tokenizer))
     except (OSError, ValueError, KeyError) as error:
         raise TokenizerError(
             f"{tokenizer} could not be loaded ({first_line(error).rstrip(': ')}): name a folder "
@@ -129,8 +155,8 @@ def frame_rate_of(given: float | None, tokenizer: str, codes: Path | None) -> fl
     Raises:
         CodesError: Nothing says the frame rate, or the codec merges frames.
     """
+    from ..bundled import place_of
     from ..code_shards import open_codes
-    from ..demo import demo_repo
 
     if given:
         return given
@@ -138,7 +164,7 @@ def frame_rate_of(given: float | None, tokenizer: str, codes: Path | None) -> fl
     if info:
         _check_frames(info.codec_type)
         return info.framerate
-    path = (demo_repo() if tokenizer == "demo" else Path(tokenizer)) / "processor_config.json"
+    path = Path(place_of(tokenizer), "processor_config.json")
     codec = json.loads(path.read_text(encoding="utf-8")).get("codec") if path.exists() else None
     if not codec:
         raise CodesError(

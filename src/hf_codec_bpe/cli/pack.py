@@ -92,16 +92,15 @@ def pack(
     from tqdm import tqdm
 
     from ..code_shards import open_codes
-    from ..codes_folder import CodesFolder
     from ..data.packing import pack_codes
-    from ..data.recordings import Recordings
+    from ..data.recordings import whole_clips
     from ..data.sequence_files import is_text, write_sequences
 
     is_text(out)  # refuses other endings before any work
     vocabulary = open_vocabulary(tokenizer)
     num_codebooks = vocabulary.alphabet.num_codebooks
     folder = open_codes(codes, num_codebooks=num_codebooks, codes_filter=codes_filter)
-    clips = Recordings(folder) if isinstance(folder, CodesFolder) else folder
+    clips = whole_clips(folder)
     overlap_frames = 0
     if overlap_seconds:
         overlap_frames = round(overlap_seconds * frame_rate_of(frame_rate, tokenizer, codes))

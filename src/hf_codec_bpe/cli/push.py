@@ -12,8 +12,8 @@ from ..errors import PushError
 from .options import hide_loading_bars
 
 if TYPE_CHECKING:
-    from ..evaluation.codec_report import CodecReport
-    from ..evaluation.report import CompressionReport
+    from ..evaluation.codec_figures import CodecReport
+    from ..evaluation.compression_figures import CompressionReport
 
 __all__ = ["push"]
 

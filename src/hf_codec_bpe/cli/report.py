@@ -47,8 +47,8 @@ def report(
     """
     from tqdm import tqdm
 
+    from ..bundled import place_of
     from ..data.audio_files import find_audio
-    from ..demo import demo_repo
     from ..evaluation.clip_tokens import clip_tokens
     from ..evaluation.compression import audio_report
     from ..evaluation.pages import write_report
@@ -58,8 +58,7 @@ def report(
     require_matplotlib()
     make_folder(out)
     hide_loading_bars()
-    place = demo_repo() if processor == "demo" else processor
-    loaded = CodecBPEProcessor.from_pretrained(place).to(device)
+    loaded = CodecBPEProcessor.from_pretrained(place_of(processor)).to(device)
     files = [file.path for file in find_audio(audio)]
     title = name or ", ".join(map(str, audio))
     found = audio_report(loaded, tqdm(files, unit="clip", desc="Measuring"), name=title)

@@ -9,7 +9,7 @@ import typer
 
 from ..appearing import appearing_folder
 from ..errors import TrainingError
-from .options import make_folder
+from .options import code_point, make_folder
 
 if TYPE_CHECKING:
     from ..codes_folder import CodecInfo
@@ -136,7 +136,7 @@ def train(
         max_token_codebook_ngrams=max_token_codebook_ngrams,
         min_frequency=min_frequency,
         chunk_frames=chunk_frames,
-        unicode_offset=_code_point(unicode_offset),
+        unicode_offset=None if unicode_offset is None else code_point(unicode_offset),
         bos_token=bos_token,
         eos_token=eos_token,
         unk_token=unk_token,
@@ -157,12 +157,3 @@ def _known(info: CodecInfo | None, field: str, option: str) -> float:
     if info is None:
         raise TrainingError(f"The folder has no codec_info.json: pass {option}.")
     return float(getattr(info, field))
-
-
-def _code_point(text: str | None) -> int | None:
-    try:
-        return None if text is None else int(text, 0)
-    except ValueError as error:
-        raise TrainingError(
-            f"--unicode-offset {text} is not a number: pass one such as 0x4E00."
-        ) from error

@@ -255,6 +255,33 @@ class AudioCodec(ABC):
             raise CodecError(f"The model cannot be moved to {wanted}: {error}") from error
         return self
 
+    def with_choices(self, num_codebooks: int | None = None, **settings: Any) -> AudioCodec:
+        """The same model, used in another way; this codec itself where nothing differs.
+
+        Both share the model: what moves or compiles one does so to the other. Pins know it by the
+        same commit, or the same weights.
+
+        Args:
+            num_codebooks: How many of the model's codebooks to use, from the first one on; `None`
+                leaves it at as many as now.
+            settings: Those of `settings` that shall be others.
+
+        Raises:
+            CodecError: More codebooks than the model has, or a setting that it cannot have.
+        """
+        num_codebooks = self.num_codebooks if num_codebooks is None else num_codebooks
+        settings = {**self.settings, **settings}
+        if num_codebooks == self.num_codebooks and settings == self.settings:
+            return self
+        return type(self)(
+            self.model,
+            self.feature_extractor,
+            num_codebooks=num_codebooks,
+            name_or_path=self.name_or_path,
+            revision=self.revision,
+            **settings,
+        )
+
     def max_batch_size(self, batch_size: int) -> int:
         """How many windows are encoded at once when `batch_size` are allowed."""
         return 1 if self.device.type == "cpu" else batch_size

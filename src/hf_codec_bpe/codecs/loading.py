@@ -13,7 +13,7 @@ from huggingface_hub.errors import HFValidationError, RevisionResolutionError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedConfig
 
-from ..bundled import demo_repo
+from ..bundled import place_of
 from ..errors import CodecBPEError, CodecError, CodecNotFoundError, first_line
 from ..presets import Preset, find_preset, similar_presets
 from ..untrusted import check_weights_index
@@ -86,7 +86,7 @@ def _place(name: str, preset: Preset | None, where: Mapping[str, Any]) -> str:
     """The Hub id or the folder that is meant, if a codec may be there."""
     if preset and preset.unsupported:
         raise CodecError(f"{name} cannot be loaded. {preset.unsupported}")
-    place = preset.hub_id if preset else _bundled(name)
+    place = preset.hub_id if preset else place_of(name, CODEC_FOLDER)
     if not os.path.isdir(place):
         return place
     if where["revision"]:
@@ -98,12 +98,6 @@ def _place(name: str, preset: Preset | None, where: Mapping[str, Any]) -> str:
         raise CodecNotFoundError(f"{folder} holds no codec: it has no config.json.")
     check_weights_index(folder)
     return place
-
-
-def _bundled(name: str) -> str:
-    """The folder of the codec that comes with the package, or the name itself."""
-    is_bundled = name.lower() == "demo" and not os.path.exists(os.path.join(name, "config.json"))
-    return str(demo_repo() / CODEC_FOLDER) if is_bundled else name
 
 
 def _commit(repository: str, where: Mapping[str, Any]) -> str:

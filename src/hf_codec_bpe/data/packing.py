@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 
 from ..code_shards import open_codes
 from ..codec_vocabulary import CodecVocabulary
-from ..codes_folder import CodesFolder
 from ..errors import PackingError
 from .frame_fitting import ids_that_fit
-from .recordings import Recordings
+from .recordings import whole_clips
 from .surroundings import Surroundings
 
 __all__ = ["pack_codes"]
@@ -104,9 +103,7 @@ def pack_codes(
     packer.check()
     if isinstance(codes, (str, os.PathLike)):
         codes = open_codes(codes)
-    if isinstance(codes, CodesFolder):
-        codes = Recordings(codes)
-    return packer.examples(codes)
+    return packer.examples(whole_clips(codes))
 
 
 class _Sequence(NamedTuple):

@@ -6,7 +6,7 @@ Axis letters: K = codebooks, T = frames.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..codes_folder import CodesFolder
 from ..errors import CodesError
 
-__all__ = ["Recordings"]
+__all__ = ["Recordings", "whole_clips"]
 
 _CHUNK = re.compile(r"(?P<clip>.+_c\d+)_t(?P<seconds>\d+)_(?P<milliseconds>\d{3})")
 """The name of a chunk's file, as codec-bpe's `--file_per_chunk` writes it."""
@@ -51,6 +51,11 @@ class Recordings:
                     "recording again."
                 )
             yield np.concatenate(parts, axis=1)
+
+
+def whole_clips(codes: Iterable[Any]) -> Iterable[Any]:
+    """Clips `[K, T]` in one piece each: the `Recordings` of a `CodesFolder`, others as they are."""
+    return Recordings(codes) if isinstance(codes, CodesFolder) else codes
 
 
 def _milliseconds(chunk: re.Match[str]) -> int:

@@ -3,9 +3,9 @@
 Numbers, and pictures of them.
 """
 
-from .codec_report import CodecReport
+from .codec_figures import CodecReport
 from .compression import audio_report, compression_report
+from .compression_figures import CompressionReport
 from .reconstruction import codec_report
-from .report import CompressionReport
 
 __all__ = ["CodecReport", "CompressionReport", "audio_report", "codec_report", "compression_report"]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..audio import Waveform, load_audio
 from ..errors import AudioError, ReportError
-from .codec_report import ClipScores, CodebookScores
+from .codec_figures import ClipScores, CodebookScores
 from .metrics import measure, speech_pair
 from .recognition import Recogniser, transcript, word_errors, words
 
@@ -52,7 +52,7 @@ class Bench:
         self.has_text: set[bool] = set()
         """Whether clips came with transcripts."""
         self._seconds = {"encode": 0.0, "decode": 0.0}
-        self._parts = {count: _with_codebooks(codec, count) for count in _counts(codec)}
+        self._parts = {count: codec.with_choices(count) for count in _counts(codec)}
         self._scores: dict[int, list[Scores]] = {count: [] for count in self._parts}
 
     def measure(self, name: str, audio: Any, text: str | None) -> ClipScores:
@@ -161,14 +161,6 @@ def _counts(codec: AudioCodec) -> list[int]:
     fewest = 2 if codec.dynamic_frame_rate else 1
     counts = np.geomspace(fewest, codec.num_codebooks, _MOST_COUNTS).round().astype(int)
     return sorted(set(counts.tolist()))
-
-
-def _with_codebooks(codec: AudioCodec, count: int) -> AudioCodec:
-    """The same model with fewer of its codebooks in use."""
-    if count == codec.num_codebooks:
-        return codec
-    extractor = codec.feature_extractor
-    return type(codec)(codec.model, extractor, num_codebooks=count, **codec.settings)
 
 
 def _first(codec: AudioCodec, codes: Codes) -> Codes:

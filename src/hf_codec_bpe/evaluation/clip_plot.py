@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .clip_tokens import ClipTokens
-from .plots import figure
+from .plots import figure, picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +24,7 @@ _TICKS_HZ = (0, 250, 500, 1000, 2000, 4000, 8000, 16000)
 RANGE_DB = 70.0
 
 
+@picture
 def plot_clip(clip: ClipTokens, num_frames: int = 60) -> Figure:
     """The loudest part of a clip, so many frames long: its spectrogram, and its codes below.
 
@@ -42,8 +43,7 @@ def plot_clip(clip: ClipTokens, num_frames: int = 60) -> Figure:
     longest = round(colours.norm.vmax)
     bar.set_ticks(range(1, longest + 1, -(-longest // 12)))
     bar.ax.minorticks_off()
-    bar.ax.tick_params(labelsize=9)
-    bar.set_label("codes in the token", fontsize=9)
+    bar.set_label("codes in the token")
     bar.outline.set_visible(False)
     return fig
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .codec_report import CodecReport
-from .plots import BLUE, VERMILION, figure, styled
+from .codec_figures import CodecReport
+from .plots import BLUE, VERMILION, figure, picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,7 @@ _COLOURS = (BLUE, VERMILION, "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's."""
 
 
-@styled
+@picture
 def plot_codecs(reports: Sequence[CodecReport]) -> Figure:
     """PESQ and STOI over bits per second: a curve for each codec, a point for each number of
     codebooks. A hollow point is the same sound as BPE tokens.

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ..errors import ReportError
-from .codec_report import CodecReport
+from .codec_figures import CodecReport
 
 __all__ = ["METRIC_NAMES", "codec_notes", "codec_table", "quality_rows"]
 

@@ -16,11 +16,10 @@ import numpy.typing as npt
 from ..audio import load_audio
 from ..code_shards import open_codes
 from ..codec_vocabulary import CodecVocabulary
-from ..codes_folder import CodesFolder
-from ..data.recordings import Recordings
+from ..data.recordings import whole_clips
 from ..data.statistics import Spread
 from ..errors import AlphabetError, ReportError, TokenizerError
-from .report import CompressionReport
+from .compression_figures import CompressionReport
 
 if TYPE_CHECKING:
     from ..processing_codec_bpe import CodecBPEProcessor
@@ -59,8 +58,7 @@ def compression_report(
     """
     vocabulary = vocabulary_of(tokenizer)
     if isinstance(codes, (str, os.PathLike)):
-        folder = open_codes(codes, num_codebooks=vocabulary.alphabet.num_codebooks)
-        codes = Recordings(folder) if isinstance(folder, CodesFolder) else folder
+        codes = whole_clips(open_codes(codes, num_codebooks=vocabulary.alphabet.num_codebooks))
     return _report(vocabulary, _timed(codes, vocabulary, frame_rate, seconds), name)
 
 

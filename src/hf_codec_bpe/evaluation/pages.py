@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from ..appearing import write_json
 from .clip_plot import plot_clip
+from .codec_figures import CodecReport
 from .codec_plot import plot_codecs
-from .codec_report import CodecReport
 from .codec_table import codec_table
-from .plots import plot_frequencies, plot_token_lengths, png, require_matplotlib
-from .report import CompressionReport
+from .compression_figures import CompressionReport
+from .plots import plot_frequencies, plot_token_lengths, require_matplotlib
 
 if TYPE_CHECKING:
     from .clip_tokens import ClipTokens
@@ -58,9 +58,9 @@ def write_report(
     require_matplotlib()
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    pictures = {} if clip is None else {"clip": png(plot_clip(clip))}
-    pictures["token_lengths"] = png(plot_token_lengths(report))
-    pictures["frequencies"] = png(plot_frequencies(report))
+    pictures = {} if clip is None else {"clip": plot_clip(clip)}
+    pictures["token_lengths"] = plot_token_lengths(report)
+    pictures["frequencies"] = plot_frequencies(report)
     for name, data in pictures.items():
         (place / f"{name}.png").write_bytes(data)
     page = place / "report.html"
@@ -90,7 +90,7 @@ def write_codec_report(
     table = codec_table([report, *beside])
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    (place / "plot.png").write_bytes(png(plot_codecs([report, *beside])))
+    (place / "plot.png").write_bytes(plot_codecs([report, *beside]))
     (place / "table.md").write_text(f"{table}\n", encoding="utf-8")
     write_json(place / "report.json", report.to_dict())  # last: where it is, nothing is missing
     return place

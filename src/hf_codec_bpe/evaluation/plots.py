@@ -24,16 +24,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from .report import CompressionReport
+    from .compression_figures import CompressionReport
 
 __all__ = [
     "figure",
     "is_matplotlib_available",
+    "picture",
     "plot_frequencies",
     "plot_token_lengths",
-    "png",
     "require_matplotlib",
-    "styled",
 ]
 
 P = ParamSpec("P")
@@ -83,49 +82,39 @@ def figure(
 ) -> tuple[Figure, list[Axes]]:
     """An empty figure of so many inches, with panels one below the other that share time or length.
 
-    Raises:
-        MissingDependencyError: matplotlib is not installed.
+    For functions that are a `picture`, which gives it its style.
     """
-    require_matplotlib()
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context(_STYLE):  # no pyplot: no windows, and nothing global changes
-        fig = Figure(figsize=(width, height), layout="constrained")
-        panels = fig.subplots(
-            rows, 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": ratios}
-        )
+    fig = Figure(figsize=(width, height), layout="constrained")  # no pyplot: no windows
+    panels = fig.subplots(
+        rows, 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": ratios}
+    )
     return fig, list(panels[:, 0])
 
 
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """A function whose titles and legends look like those of all pictures.
+def picture(draw: Callable[P, Figure]) -> Callable[P, bytes]:
+    """Turns a function that draws a figure into one that gives a PNG file in our style.
 
-    They take their style from where they are made, axes from where `figure` made them.
+    The same bytes every time. Nothing global changes. Without matplotlib, that function raises
+    `MissingDependencyError`.
     """
 
     @wraps(draw)
-    def draw_in_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
+    def png(*args: P.args, **kwargs: P.kwargs) -> bytes:
         require_matplotlib()
         from matplotlib import rc_context
 
+        buffer = BytesIO()
         with rc_context(_STYLE):
-            return draw(*args, **kwargs)
+            fig = draw(*args, **kwargs)
+            fig.savefig(buffer, format="png", dpi=200, metadata={"Software": None})
+        return buffer.getvalue()
 
-    return draw_in_style
-
-
-def png(fig: Figure) -> bytes:
-    """A figure as a PNG file, the same bytes every time."""
-    from matplotlib import rc_context
-
-    buffer = BytesIO()
-    with rc_context(_STYLE):
-        fig.savefig(buffer, format="png", dpi=200, metadata={"Software": None})
-    return buffer.getvalue()
+    return png
 
 
-@styled
+@picture
 def plot_token_lengths(report: CompressionReport) -> Figure:
     """How many codes tokens hold: those of the held-out set, and those of the vocabulary."""
     fig, (audio, vocabulary) = figure(7.2, 4.2, rows=2)
@@ -137,7 +126,7 @@ def plot_token_lengths(report: CompressionReport) -> Figure:
     return fig
 
 
-@styled
+@picture
 def plot_frequencies(report: CompressionReport) -> Figure:
     """How often tokens occur, by rank: Zipf's curve."""
     fig, (axes,) = figure(7.2, 3.8)

@@ -11,7 +11,7 @@ import torch
 
 from ..errors import ReportError
 from .bench import Bench
-from .codec_report import CodecReport
+from .codec_figures import CodecReport
 from .compression import compression_report, encoded_clip
 from .metrics import require_metrics
 from .recognition import Recogniser, name_of

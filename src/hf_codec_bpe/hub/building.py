@@ -27,13 +27,13 @@ from ..data.audio_files import find_audio
 from ..data.encode_dataset import encode_dataset
 from ..data.sources import SourceList, file_source
 from ..errors import AudioError, BuildError
-from ..evaluation.codec_report import CodecReport
+from ..evaluation.codec_figures import CodecReport
 from ..evaluation.compression import audio_report
+from ..evaluation.compression_figures import CompressionReport
 from ..evaluation.metrics import are_metrics_available
 from ..evaluation.pages import write_codec_report
 from ..evaluation.plots import is_matplotlib_available
 from ..evaluation.reconstruction import codec_report
-from ..evaluation.report import CompressionReport
 from ..processing_codec_bpe import CodecBPEProcessor
 from ..training import train_tokenizer
 from ..training.trainer import check_vocab_size

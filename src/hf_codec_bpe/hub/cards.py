@@ -15,9 +15,9 @@ from huggingface_hub import ModelCard, ModelCardData
 
 from ..codec_vocabulary import CodecVocabulary
 from ..codecs.pin import CodecPin
-from ..evaluation.codec_report import CodecReport, compression_of
+from ..evaluation.codec_figures import CodecReport, compression_of
 from ..evaluation.codec_table import codec_notes, quality_rows
-from ..evaluation.report import CompressionReport
+from ..evaluation.compression_figures import CompressionReport
 from ..presets import find_preset
 from ..tokenization_codec_bpe import CodecBPETokenizer
 

@@ -21,8 +21,8 @@ from ..errors import PushError, first_line
 from .cards import make_card, update_card
 
 if TYPE_CHECKING:
-    from ..evaluation.codec_report import CodecReport
-    from ..evaluation.report import CompressionReport
+    from ..evaluation.codec_figures import CodecReport
+    from ..evaluation.compression_figures import CompressionReport
 
 __all__ = [
     "CARD",
@@ -83,13 +83,13 @@ def card_for(
 
 def draw(report: CompressionReport | CodecReport | None) -> dict[str, bytes]:
     """The card's pictures by their names in the repository; none without matplotlib."""
-    from ..evaluation.codec_report import compression_of
-    from ..evaluation.plots import is_matplotlib_available, plot_token_lengths, png
+    from ..evaluation.codec_figures import compression_of
+    from ..evaluation.plots import is_matplotlib_available, plot_token_lengths
 
     compression = compression_of(report)
     if compression is None or not is_matplotlib_available():
         return {}
-    return {_PICTURE: png(plot_token_lengths(compression))}
+    return {_PICTURE: plot_token_lengths(compression)}
 
 
 def push_folder(

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from ...audio import save_audio
 from ...errors import AudioError, CodecBPEError
+from ..trip import round_trip
 from .drawing import draw_clip
 from .figures import NOTHING_YET, error_message, key_figures, legend, note, token_chips
 from .gradio_import import require_gradio
-from .trip import round_trip
+from .visitors_clip import visitors_clip
 
 if TYPE_CHECKING:
+    from ..trip import Trip
     from .choices import Choices
-    from .trip import Trip
 
 __all__ = ["Answers"]
 
@@ -76,12 +77,16 @@ class Answers:
             return gr.skip(), None, NOTHING_YET
         try:
             vocabulary = self.choices.vocabulary(codec, tokenizer)
+            choice = self.choices.codecs[codec]
+            loaded = choice.load()
             trip = round_trip(
-                audio,
-                self.choices.codecs[codec],
+                visitors_clip(audio, loaded.sampling_rate),
+                loaded,
                 vocabulary,
                 num_codebooks=int(num_codebooks),
                 merging_threshold=threshold,
+                chunk_seconds=choice.chunk_seconds,
+                context_seconds=choice.context_seconds,
             )
         except CodecBPEError as error:
             kept = None if isinstance(error, AudioError) else gr.skip()

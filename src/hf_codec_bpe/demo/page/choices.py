@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...bundled import place_of
 from ...codec_vocabulary import CodecVocabulary
 from ...errors import CodecMismatchError
 
@@ -47,15 +48,12 @@ class Choices:
             ProcessorError: A processor cannot be loaded.
         """
         from ...processing_codec_bpe import CodecBPEProcessor
-        from .. import demo_repo
 
         choices = cls()
         for repository in repositories:
             place = os.fspath(repository)
             name = _name(place, choices.codecs)
-            processor = CodecBPEProcessor.from_pretrained(
-                demo_repo() if place == "demo" else place
-            ).to(device)
+            processor = CodecBPEProcessor.from_pretrained(place_of(place)).to(device)
             choices.codecs[name] = CodecChoice(
                 # The processor as a default: the loop's next one would take its place.
                 lambda processor=processor: processor.codec,  # type: ignore[misc]

@@ -10,7 +10,7 @@ import numpy as np
 from .drawing import length_style
 
 if TYPE_CHECKING:
-    from .trip import Trip
+    from ..trip import Trip
 
 __all__ = ["NOTHING_YET", "error_message", "key_figures", "legend", "note", "token_chips"]
 
@@ -26,7 +26,6 @@ _NUM_CHIPS = 60
 
 def key_figures(trip: Trip) -> str:
     """How many tokens a second takes, and how long these are beside bare codes."""
-    per_second = trip.num_tokens / trip.seconds
     bars = _bar("codes", trip.num_codes, trip.code_bits_per_second, trip)
     lengths = "one for each code"
     if trip.token_bits_per_second is not None:
@@ -34,7 +33,7 @@ def key_figures(trip: Trip) -> str:
         lengths = f'<span id="compression">{trip.compression:.2f}</span> codes in each on average'
     return (
         '<div class="figures"><p class="headline">'
-        f'<b id="headline">{per_second:,.1f}</b> tokens per second'
+        f'<b id="headline">{trip.tokens_per_second:,.1f}</b> tokens per second'
         f'<small><span id="tokens">{trip.num_tokens:,}</span> tokens for '
         f'<span id="seconds">{trip.seconds:.2f}</span> s of sound, {lengths}</small></p>'
         f'<div class="bars">{bars}</div></div>'

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...bundled import demo_clip
 from ...errors import PageError, first_line
-from .. import demo_clip
 from .answers import Answers
 from .choices import NO_TOKENIZER, Choices
 from .figures import NOTHING_YET
 from .gradio_import import require_gradio
 from .theme import make_theme
-from .trip import LONGEST_SECONDS
+from .visitors_clip import LONGEST_SECONDS
 
 if TYPE_CHECKING:
     from gradio import Blocks

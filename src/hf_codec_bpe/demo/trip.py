@@ -6,29 +6,21 @@ Axis letters: K = codebooks, T = frames, L = tokens, S = samples.
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ...audio import Waveform
-from ...audio_blocks import audio_blocks
-from ...errors import AudioError
-from ...evaluation.clip_tokens import ClipTokens
-from ...evaluation.compression import exact_ids
+from ..audio import Waveform
+from ..evaluation.clip_tokens import ClipTokens
+from ..evaluation.compression import exact_ids
 
 if TYPE_CHECKING:
-    from ...codec_vocabulary import CodecVocabulary
-    from ...codecs import AudioCodec
-    from .choices import CodecChoice
+    from ..codec_vocabulary import CodecVocabulary
+    from ..codecs import AudioCodec
 
-__all__ = ["LONGEST_SECONDS", "Trip", "round_trip"]
-
-LONGEST_SECONDS = 60
-"""What a visitor may send: longer clips would keep others waiting."""
+__all__ = ["Trip", "round_trip"]
 
 
 @dataclass(frozen=True)
@@ -54,13 +46,23 @@ class Trip:
 
     @property
     def num_tokens(self) -> int:
-        """L: what a language model has to read."""
+        """L: how many tokens the clip became."""
         return len(self.clip.lengths)
 
     @property
     def num_codes(self) -> int:
         """K x T."""
         return int(self.clip.lengths.sum())
+
+    @property
+    def num_frames(self) -> int:
+        """T: merged ones count as one."""
+        return self.num_codes // len(self.codebook_sizes)
+
+    @property
+    def tokens_per_second(self) -> float:
+        """What a language model has to read for a second of audio."""
+        return self.num_tokens / self.seconds
 
     @property
     def compression(self) -> float:
@@ -70,8 +72,7 @@ class Trip:
     @property
     def code_bits_per_second(self) -> float:
         """Bits that codes take when each is written with as many as its codebook needs."""
-        num_frames = self.num_codes / len(self.codebook_sizes)
-        return num_frames * sum(map(math.log2, self.codebook_sizes)) / self.seconds
+        return self.num_frames * sum(map(math.log2, self.codebook_sizes)) / self.seconds
 
     @property
     def token_bits_per_second(self) -> float | None:
@@ -82,38 +83,43 @@ class Trip:
 
 
 def round_trip(
-    audio: str | os.PathLike[str],
-    choice: CodecChoice,
+    waveform: Waveform,
+    codec: AudioCodec,
     vocabulary: CodecVocabulary | None = None,
     *,
     num_codebooks: int | None = None,
     merging_threshold: float | None = None,
+    chunk_seconds: float | None = None,
+    context_seconds: float = 0.0,
 ) -> Trip:
-    """Encodes a file, tokenizes its codes, and decodes them.
+    """Encodes a clip, tokenizes its codes, and decodes them.
 
     A tokenizer reads the codes of all its codebooks in turn. With another number of them it cannot
     be used, and every code is a token.
 
     Args:
-        audio: The file.
-        choice: The codec.
+        waveform: Samples `[S]` at the codec's sampling rate.
+        codec: The codec.
         vocabulary: The tokenizer's tokens; `None` for none.
         num_codebooks: How many to use, from the first one on; by default as many as the tokenizer
             reads, or else all.
         merging_threshold: For codecs that merge frames: how alike merged ones are. By default the
             codec's own.
+        chunk_seconds: See `AudioCodec.encode`.
+        context_seconds: Likewise.
 
     Raises:
-        AudioError: A file that cannot be read or used, or is too long.
+        AudioError: A clip that cannot be used.
         CodecError: A number of codebooks or a threshold that the codec cannot have.
     """
-    codec = choice.load()
     if num_codebooks is None and vocabulary is not None:
         num_codebooks = vocabulary.alphabet.num_codebooks
-    chosen = _with_choices(codec, num_codebooks, merging_threshold)
-    waveform = _short_clip(Path(audio), codec.sampling_rate)
+    settings: dict[str, Any] = {}
+    if merging_threshold is not None and "merging_threshold" in codec.settings:
+        settings["merging_threshold"] = merging_threshold
+    chosen = codec.with_choices(num_codebooks, **settings)
     (codes,) = chosen.encode(
-        [waveform], chunk_seconds=choice.chunk_seconds, context_seconds=choice.context_seconds
+        [waveform], chunk_seconds=chunk_seconds, context_seconds=context_seconds
     )
     if vocabulary is not None and vocabulary.alphabet.codebook_sizes != chosen.codebook_sizes:
         vocabulary = None
@@ -128,37 +134,6 @@ def round_trip(
         returned=returned,
         returned_rate=chosen.output_sampling_rate,
     )
-
-
-def _with_choices(
-    codec: AudioCodec, num_codebooks: int | None, merging_threshold: float | None
-) -> AudioCodec:
-    """The same model, used in another way."""
-    settings = dict(codec.settings)
-    if merging_threshold is not None and "merging_threshold" in settings:
-        settings["merging_threshold"] = merging_threshold
-    if num_codebooks in (None, codec.num_codebooks) and settings == codec.settings:
-        return codec
-    return type(codec)(
-        codec.model,
-        codec.feature_extractor,
-        num_codebooks=num_codebooks or codec.num_codebooks,
-        **settings,
-    )
-
-
-def _short_clip(file: Path, sampling_rate: int) -> Waveform:
-    """A file's samples `[S]`; errors call it by its name, not by the server's path."""
-    blocks, num_samples = [], 0
-    for block in audio_blocks({"bytes": file.read_bytes(), "path": file.name}, sampling_rate):
-        blocks.append(block[0])
-        num_samples += len(block[0])
-        if num_samples > LONGEST_SECONDS * sampling_rate:
-            raise AudioError(
-                f"{file.name} is longer than {LONGEST_SECONDS} seconds, the most that this page "
-                "takes: cut it, or use hf-codec-bpe encode, which takes any length."
-            )
-    return np.concatenate(blocks)
 
 
 def _tokens(

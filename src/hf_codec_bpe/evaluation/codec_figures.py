@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ReportError
-from .report import CompressionReport
+from .compression_figures import CompressionReport
 
 __all__ = ["ClipScores", "CodebookScores", "CodecReport", "compression_of"]
 

@@ -1,0 +1,36 @@
+"""A clip that a visitor of the page sent."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from ...audio import Waveform
+from ...audio_blocks import audio_blocks
+from ...errors import AudioError
+
+__all__ = ["LONGEST_SECONDS", "visitors_clip"]
+
+LONGEST_SECONDS = 60
+"""What a visitor may send: longer clips would keep others waiting."""
+
+
+def visitors_clip(path: str | os.PathLike[str], sampling_rate: int) -> Waveform:
+    """A file's samples `[S]`; errors call it by its name, not by the server's path.
+
+    Raises:
+        AudioError: A file that cannot be read or used, or is too long.
+    """
+    file = Path(path)
+    blocks, num_samples = [], 0
+    for block in audio_blocks({"bytes": file.read_bytes(), "path": file.name}, sampling_rate):
+        blocks.append(block[0])
+        num_samples += len(block[0])
+        if num_samples > LONGEST_SECONDS * sampling_rate:
+            raise AudioError(
+                f"{file.name} is longer than {LONGEST_SECONDS} seconds, the most that this page "
+                "takes: cut it, or use hf-codec-bpe encode, which takes any length."
+            )
+    return np.concatenate(blocks)
