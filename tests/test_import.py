@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 from itertools import permutations
 from pathlib import Path
 
@@ -32,6 +33,15 @@ def saved(processor: CodecBPEProcessor, tmp_path_factory: pytest.TempPathFactory
 def test_importing_is_light(code: str) -> None:
     heavy = "{'torch', 'datasets', 'transformers', 'numpy'} & set(sys.modules)"
     assert run(f"import sys; {code}; print({heavy})") == "set()"
+
+
+@pytest.mark.parametrize("family", ["flexicodec", "funcodec", "simvq", "wavtokenizer"])
+def test_the_models_of_our_own_are_imported_from_their_packages(family: str) -> None:
+    package = import_module(f"hf_codec_bpe.codecs.{family}")
+    config, model, convert, *_ = (getattr(package, name) for name in package.__all__)
+    assert model.config_class is config
+    assert convert.__name__ == f"convert_{family}_checkpoint"
+    assert set(package.__all__) <= set(dir(package))
 
 
 def test_help_is_light() -> None:
