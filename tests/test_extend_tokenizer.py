@@ -525,8 +525,8 @@ def test_a_base_that_pads_words_is_refused() -> None:
     ("tokens", "message"),
     [
         ({"audio_token": None}, "pass different strings"),
-        ({"audio_token": ""}, "give strings that differ"),
-        ({"audio_token": "<|audio_end|>"}, "give strings that differ"),
+        ({"audio_token": ""}, "pass different strings"),
+        ({"audio_token": "<|audio_end|>"}, "pass different strings"),
         ({"audio_end_token": f"<{AUDIO[0]}>"}, "characters that stand for codes"),
         ({"audio_start_token": "the"}, "'the' is an ordinary piece of text in the base"),
     ],
