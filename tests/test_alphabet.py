@@ -103,6 +103,12 @@ def test_every_integer_type_and_the_array_is_not_changed(dtype: str) -> None:
     assert np.array_equal(codes, before)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_floats_are_no_codes(dtype: torch.dtype) -> None:
+    with pytest.raises(CodesError, match="must be integers, but their dtype is float32"):
+        CodebookAlphabet([4, 4]).to_text(torch.ones(2, 3, dtype=dtype))
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32, torch.int64])
 def test_torch_tensors(dtype: torch.dtype) -> None:
     alphabet = CodebookAlphabet([4, 4])

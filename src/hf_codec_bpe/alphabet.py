@@ -398,6 +398,8 @@ def _checked_sizes(codebook_sizes: Sequence[int]) -> tuple[int, ...]:
 def _as_integers(codes: Any) -> IntArray:
     """Lists, numpy arrays and torch tensors as one integer array."""
     if hasattr(codes, "detach"):  # a torch tensor, without importing torch
+        if codes.is_floating_point():
+            codes = codes.float()  # refused below: numpy has no bfloat16
         codes = codes.detach().cpu().numpy()
     try:
         array = np.asarray(codes)

@@ -289,6 +289,8 @@ def as_array(ids: Any) -> npt.NDArray[np.integer[Any]]:
         TokenizerError: Not one sequence of integers.
     """
     if hasattr(ids, "cpu"):  # a torch tensor, without importing torch
+        if ids.is_floating_point():
+            ids = ids.float()  # refused below: numpy has no bfloat16
         ids = ids.detach().cpu().numpy()
     found = _of_list(ids) if isinstance(ids, list) and ids else np.asarray(ids)
     if found.size == 0:
