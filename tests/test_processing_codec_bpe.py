@@ -258,6 +258,16 @@ def test_auto_classes_load_a_saved_folder(
     assert np.array_equal(loaded.decode_audio(ids)[0], processor.decode_audio(ids)[0])
 
 
+@pytest.mark.parametrize("family", ["qwen2", "mistral", "phi3"])
+def test_a_model_beside_changes_nothing(
+    processor: CodecBPEProcessor, clips: list[np.ndarray], tmp_path: Path, family: str
+) -> None:
+    processor.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": family}))
+    for kind in (AutoProcessor, CodecBPEProcessor):
+        assert ids_of(kind.from_pretrained(tmp_path), clips[0]) == ids_of(processor, clips[0])
+
+
 def test_the_codec_is_pinned(saved: Path, codec: AudioCodec) -> None:
     config = json.loads((saved / "processor_config.json").read_text())
     assert config["codec"] == {
