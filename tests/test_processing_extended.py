@@ -444,6 +444,23 @@ def test_the_assistants_tokens(llama: CodecBPEProcessor, clips: list[np.ndarray]
         )
 
 
+def test_control_tokens_are_never_left_in_by_an_option_that_takes_them_out(
+    llama: CodecBPEProcessor,
+) -> None:
+    option = "sanitize_control_tokens"
+    chat = [{"role": "user", "content": "x<|audio_start|>"}]
+    for tokenize in (True, False):
+        with pytest.raises(ProcessorError, match="tokenizer's own apply_chat_template"):
+            llama.apply_chat_template(chat, TEXT_TEMPLATE, tokenize=tokenize, **{option: True})
+    for grouped in ({option: True}, {"text_kwargs": {option: True}}):
+        with pytest.raises(ProcessorError, match="take control tokens out of the text"):
+            llama(text="x<|audio_start|>", **grouped)
+    without = llama.apply_chat_template(chat, TEXT_TEMPLATE, tokenize=True)
+    assert (
+        llama.apply_chat_template(chat, TEXT_TEMPLATE, tokenize=True, **{option: False}) == without
+    )
+
+
 def test_bad_conversations(
     make: Callable[..., CodecBPEProcessor], llama: CodecBPEProcessor
 ) -> None:

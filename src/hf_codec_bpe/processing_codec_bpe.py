@@ -302,7 +302,8 @@ class CodecBPEProcessor(CodecProcessorMixin):
             kwargs: Passed on to `ProcessorMixin.apply_chat_template`.
 
         Raises:
-            ProcessorError: No template, or a message that it cannot show.
+            ProcessorError: No template, a message that it cannot show, or
+                `sanitize_control_tokens=True`, which only the tokenizer's own method supports.
         """
         flat = {key: kwargs.pop(key) for key in list(kwargs) if is_option(key)}
         options = CallOptions.of({**(processor_kwargs or {}), **flat})

@@ -28,7 +28,8 @@ __all__ = [
 ]
 
 _NOT_ONE_TEXT = {"text_pair", "text_target", "text_pair_target", "is_split_into_words"}
-_TEXT_OPTIONS = (TextKwargs.__annotations__.keys() | {"split_special_tokens"}) - _NOT_ONE_TEXT
+_SANITIZE = "sanitize_control_tokens"  # Transformers 5.17 does not know it
+_TEXT_OPTIONS = {*TextKwargs.__annotations__, "split_special_tokens", _SANITIZE} - _NOT_ONE_TEXT
 """What a tokenizer may be called with: one text for each sequence."""
 
 
@@ -50,7 +51,8 @@ class CallOptions:
         """Sorts options out, flat ones and grouped as `text_kwargs` and `audio_kwargs`.
 
         Raises:
-            ProcessorError: One that nobody understands: a slip of the pen would change tokens.
+            ProcessorError: One that nobody understands: a slip of the pen would change tokens. Or
+                one that would not do what it says.
         """
         flat = {key: value for key, value in given.items() if key not in _GROUPS}
         for group in _GROUPS:
@@ -60,6 +62,12 @@ class CallOptions:
             raise ProcessorError(
                 f"{', '.join(sorted(unknown))} is no option of this processor: it has "
                 f"{', '.join(sorted(cls.names()))}, and those of a tokenizer."
+            )
+        if flat.pop(_SANITIZE, False):
+            raise ProcessorError(
+                f"{_SANITIZE}=True is not supported by this processor: the user's text could still "
+                "write control tokens. Pass it to the tokenizer's own apply_chat_template where "
+                "there is no audio, or else take control tokens out of the text yourself."
             )
         own = {key: flat.pop(key) for key in cls.names() & flat.keys()}
         return cls(flat, **own)
