@@ -461,6 +461,13 @@ def test_control_tokens_are_never_left_in_by_an_option_that_takes_them_out(
     )
 
 
+def test_automatic_tensors_are_lists(llama: CodecBPEProcessor) -> None:
+    chat = [{"role": "user", "content": "Hi"}]
+    without = llama.apply_chat_template(chat, TEXT_TEMPLATE, tokenize=True)
+    automatic = llama.apply_chat_template(chat, TEXT_TEMPLATE, tokenize=True, return_tensors="auto")
+    assert automatic == without
+
+
 def test_bad_conversations(
     make: Callable[..., CodecBPEProcessor], llama: CodecBPEProcessor
 ) -> None:

@@ -69,6 +69,8 @@ class CallOptions:
                 "write control tokens. Pass it to the tokenizer's own apply_chat_template where "
                 "there is no audio, or else take control tokens out of the text yourself."
             )
+        if flat.get("return_tensors") == "auto":  # ProcessorMixin.apply_chat_template's default
+            del flat["return_tensors"]
         own = {key: flat.pop(key) for key in cls.names() & flat.keys()}
         return cls(flat, **own)
 
