@@ -163,7 +163,8 @@ class CodecBPEProcessor(CodecProcessorMixin):
                 column `audio`: `dataset.map(processor)` and `dataset.map(processor,
                 batched=True)` work. Its column `text` is used if it holds `audio_token`.
             audio: One clip or a list of them: a path, a URL, bytes, samples `[S]` or `[C, S]` as
-                an array or tensor, or a value of a `datasets` Audio column.
+                an array or tensor, or a value of a `datasets` Audio column. An array of more than
+                two rows may be a batch, so a clip of more than two channels must be in a list.
             sampling_rate: The rate of bare arrays, in Hz.
             resample: Whether audio at another rate than the codec's is resampled. By default files
                 and `datasets` values are; a bare array is an error.
@@ -186,8 +187,8 @@ class CodecBPEProcessor(CodecProcessorMixin):
 
         Raises:
             AudioError: Audio that cannot be read or used; see its subclasses.
-            ProcessorError: Nothing to process, clips and placeholders that do not match, or code
-                characters in a text.
+            ProcessorError: Nothing to process, clips and placeholders that do not match, code
+                characters in a text, or an array that may be one clip or several.
         """
         if images is not None or videos is not None:
             raise ProcessorError("This processor takes text and audio: no images, no videos.")
@@ -374,7 +375,7 @@ class CodecBPEProcessor(CodecProcessorMixin):
     def _load(self, audio: Any, options: CallOptions) -> list[Waveform]:
         if audio is None:
             return []
-        clips = as_clips(audio)
+        clips = as_clips(audio, options.per_channel)
         rate = self._codec.required_pin.sampling_rate
         how: dict[str, Any] = {"source_rate": options.sampling_rate, "resample": options.resample}
         if options.per_channel:

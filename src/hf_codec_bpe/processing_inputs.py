@@ -114,9 +114,19 @@ def is_batch(value: Any) -> bool:
     )
 
 
-def as_clips(audio: Any) -> list[Any]:
-    """One clip, several, or several for each text, as one list in order."""
+def as_clips(audio: Any, per_channel: bool = False) -> list[Any]:
+    """One clip, several, or several for each text, as one list in order.
+
+    Raises:
+        ProcessorError: An array that may be a batch of clips or the channels of one.
+    """
     if not is_batch(audio):
+        if getattr(audio, "ndim", 1) == 2 and len(audio) > 2 and not per_channel:
+            raise ProcessorError(
+                f"An array of shape {list(audio.shape)} may be a batch of clips or the channels of "
+                "one, which would be mixed down: pass a list of clips, list(audio), or one clip of "
+                "many channels in a list, [audio]."
+            )
         return [audio]
     return [clip for each in audio for clip in (each if _is_for_one_text(each) else [each])]
 
