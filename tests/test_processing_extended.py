@@ -468,6 +468,23 @@ def test_automatic_tensors_are_lists(llama: CodecBPEProcessor) -> None:
     assert automatic == without
 
 
+class Message:
+    """A message as an OpenAI client returns it: a Pydantic model."""
+
+    def __init__(self, **fields: Any) -> None:
+        self.fields = fields
+
+    def model_dump(self) -> dict[str, Any]:
+        return {**self.fields, "refusal": None}
+
+
+def test_messages_may_be_pydantic_models(llama: CodecBPEProcessor, clips: list[np.ndarray]) -> None:
+    chat = conversation(clips)
+    expected = llama.apply_chat_template(chat, TEXT_TEMPLATE, tokenize=True)
+    models = [Message(**message) for message in chat]
+    assert llama.apply_chat_template(models, TEXT_TEMPLATE, tokenize=True) == expected
+
+
 def test_bad_conversations(
     make: Callable[..., CodecBPEProcessor], llama: CodecBPEProcessor
 ) -> None:

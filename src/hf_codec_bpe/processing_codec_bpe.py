@@ -288,9 +288,10 @@ class CodecBPEProcessor(CodecProcessorMixin):
         """Renders a conversation whose messages may hold audio.
 
         Args:
-            conversation: Messages with a `role` and a `content`: text, or a list of parts
-                `{"type": "text", "text": ...}` and `{"type": "audio", "audio": ...}` (or `"path"`
-                or `"url"`), whose audio is anything that a call takes. Or a list of conversations.
+            conversation: Messages with a `role` and a `content`, mappings or Pydantic models: text,
+                or a list of parts `{"type": "text", "text": ...}` and `{"type": "audio", "audio":
+                ...}` (or `"path"` or `"url"`), whose audio is anything that a call takes. Or a list
+                of conversations.
             chat_template: A template, or the name of one of the processor's own; by default the
                 processor's, or else its tokenizer's. One that does not write `audio_token` for an
                 audio part, such as a text model's, gets messages of plain text with it in place.
