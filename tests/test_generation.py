@@ -310,6 +310,23 @@ def test_other_types_devices_and_widths_of_scores() -> None:
         grammar(row, torch.zeros(1, len(case.tokenizer) - 1))
 
 
+@pytest.mark.parametrize("how", [{}, {"do_sample": True}])
+def test_the_grammar_wins_over_processors_that_leave_it_nothing(how: dict[str, Any]) -> None:
+    case = case_of("byte-level")
+    start = torch.tensor([[case.start_id]])
+    eos = case.tokenizer.eos_token_id
+    (row,) = model_of("byte-level").generate(
+        start,
+        attention_mask=torch.ones_like(start),
+        max_length=9,
+        logits_processor=[case.grammar(9)],
+        forced_eos_token_id=eos,
+        suppress_tokens=[i for i in range(case.width) if i != eos],
+        **how,
+    )
+    assert clips_in(case, row.tolist())[0].shape[1] > 0
+
+
 def test_borders_that_cannot_be() -> None:
     tokenizer = case_of("byte-level").tokenizer
     (audio,) = case_of("byte-level").one_by_one([[6], [4], [3]])[:1]

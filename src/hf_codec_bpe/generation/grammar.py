@@ -40,7 +40,9 @@ class AudioGrammarLogitsProcessor(LogitsProcessor):
     clip, even inside a frame, is continued.
 
     What comes next depends on the tokens so far alone, so that beams, sampling, batches padded on
-    the left and assisted generation all work. Some token is always allowed. Where `max_length`
+    the left and assisted generation all work. Some token is always allowed: where
+    other processors (`forced_eos_token_id`, suppressed tokens) have ruled out all that the grammar
+    allows, the grammar wins, and these tokens are equally likely. Where `max_length`
     comes too soon for a clip that the prompt began, it is ignored for that row.
 
     ```python
@@ -122,7 +124,9 @@ class AudioGrammarLogitsProcessor(LogitsProcessor):
         tables = self._fitting(scores)
         states = self._states(tables, input_ids.to(scores.device))
         left = None if self.max_length is None else self.max_length - input_ids.shape[1]
-        return scores.masked_fill(~self._allowed(tables, states, left), -torch.inf)
+        allowed = self._allowed(tables, states, left)
+        stuck = (scores.masked_fill(~allowed, -torch.inf) == -torch.inf).all(1, keepdim=True)
+        return scores.masked_fill(stuck, 0).masked_fill(~allowed, -torch.inf)
 
     def _states(self, tables: GrammarTables, input_ids: torch.Tensor) -> torch.Tensor:
         """The state `[B]` that each row is in."""
