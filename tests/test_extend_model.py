@@ -206,6 +206,19 @@ def test_rows_of_a_codec_that_the_config_forgot_are_never_lost_silently() -> Non
     assert not torch.equal(rows_of(anew)[: len(before)], before)
 
 
+def test_tokens_added_to_the_base_need_rows_first() -> None:
+    base = bases.llama3_like()
+    base.add_special_tokens({"pad_token": "<|my_pad|>"})
+    tokenizer, model = extend_tokenizer(base, CODEC), llama()
+    advice = rf"model\.resize_token_embeddings\({FIRST + 1}\) first"
+    with pytest.raises(TokenizerError, match=advice):
+        extend_model(model, tokenizer)
+    model.resize_token_embeddings(FIRST + 1)
+    before = rows_of(model).clone()
+    extend_model(model, tokenizer)
+    assert torch.equal(rows_of(model)[: FIRST + 1], before)
+
+
 @pytest.mark.parametrize(
     ("rows", "tokenizer", "options", "message"),
     [

@@ -110,7 +110,8 @@ def _first_new_id(model: Any, tokenizer: Any, rows: int, num_known_codecs: int |
     if rows < first_id:
         raise TokenizerError(
             f"The model has {rows} embeddings, fewer than the {first_id} tokens that its tokenizer "
-            "had before: this tokenizer belongs to another model."
+            "had before. If tokens were added to that tokenizer, call "
+            f"model.resize_token_embeddings({first_id}) first; if not, it belongs to another model."
         )
     return first_id
 
