@@ -128,9 +128,9 @@ def _known_codecs(model: Any, codecs: list[Any], rows: int, num_known_codecs: An
     known = getattr(model.config, CODEC_VOCABULARIES, None) or []
     if not known and len(codecs) > 1 and rows >= codecs[1]["first_id"]:
         raise TokenizerError(
-            f"The model's config lists no codecs, but its {rows} embeddings have room for the first "
-            f"of the tokenizer's {len(codecs)}. Pass num_known_codecs=1 (or more) to keep the rows "
-            "of as many codecs, or num_known_codecs=0 where these rows are mere padding."
+            f"The model's config lists no codecs, but its {rows} embeddings have room for the "
+            f"first of the tokenizer's {len(codecs)}. Pass num_known_codecs=1 (or more) to keep "
+            "the rows of as many codecs, or num_known_codecs=0 where these rows are mere padding."
         )
     return list(known)
 
