@@ -189,6 +189,36 @@ def test_a_second_codec_leaves_the_first_ones_rows_alone(tmp_path: Path) -> None
         extend_model(model, TOKENIZER)
 
 
+def test_rows_of_a_codec_that_the_config_forgot_are_never_lost_silently() -> None:
+    codec = train_tokenizer([skewed_codes(3, [50, 20])], codebook_sizes=[50, 20])
+    tokenizer = extend_tokenizer(TOKENIZER, codec)
+    model = llama(len(TOKENIZER))  # trained on the first codec by whatever means
+    before = rows_of(model).clone()
+    with pytest.raises(TokenizerError, match="num_known_codecs=1"):
+        extend_model(model, tokenizer)
+    with pytest.raises(TokenizerError, match="num_known_codecs=3 cannot be"):
+        extend_model(model, tokenizer, num_known_codecs=3)
+    assert torch.equal(rows_of(model), before)
+    extend_model(model, tokenizer, num_known_codecs=1)
+    assert torch.equal(rows_of(model)[: len(before)], before)
+    anew = extend_model(llama(len(TOKENIZER)), tokenizer, num_known_codecs=0)
+    assert torch.equal(rows_of(anew)[:FIRST], before[:FIRST])
+    assert not torch.equal(rows_of(anew)[: len(before)], before)
+
+
+def test_tokens_added_to_the_base_need_rows_first() -> None:
+    base = bases.llama3_like()
+    base.add_special_tokens({"pad_token": "<|my_pad|>"})
+    tokenizer, model = extend_tokenizer(base, CODEC), llama()
+    advice = rf"model\.resize_token_embeddings\({FIRST + 1}\) first"
+    with pytest.raises(TokenizerError, match=advice):
+        extend_model(model, tokenizer)
+    model.resize_token_embeddings(FIRST + 1)
+    before = rows_of(model).clone()
+    extend_model(model, tokenizer)
+    assert torch.equal(rows_of(model)[: FIRST + 1], before)
+
+
 @pytest.mark.parametrize(
     ("rows", "tokenizer", "options", "message"),
     [

@@ -220,7 +220,7 @@ def test_every_mask_is_the_oracles(name: str, data: st.DataObject) -> None:
     case = case_of(name)
     rows = data.draw(st.lists(prefixes(case), min_size=1, max_size=4))
     left = data.draw(st.none() | st.integers(-1, 12))
-    length = max(map(len, rows))
+    length = max(1, *map(len, rows))  # a grammar needs a prompt
     padded = [[case.pad_id] * (length - len(row)) + row for row in rows]
     grammar = case.grammar(max_length=None if left is None else length + left)
     for row, ids in zip(padded, allowed(grammar, padded, case.width), strict=True):
@@ -310,6 +310,39 @@ def test_other_types_devices_and_widths_of_scores() -> None:
     assert grammar(row.to("meta"), torch.zeros(1, case.width, device="meta")).is_meta
     with pytest.raises(TokenizerError, match="extend_model"):
         grammar(row, torch.zeros(1, len(case.tokenizer) - 1))
+
+
+@pytest.mark.parametrize("how", [{}, {"do_sample": True}])
+def test_the_grammar_wins_over_processors_that_leave_it_nothing(how: dict[str, Any]) -> None:
+    case = case_of("byte-level")
+    start = torch.tensor([[case.start_id]])
+    eos = case.tokenizer.eos_token_id
+    (row,) = model_of("byte-level").generate(
+        start,
+        attention_mask=torch.ones_like(start),
+        max_length=9,
+        logits_processor=[case.grammar(9)],
+        forced_eos_token_id=eos,
+        suppress_tokens=[i for i in range(case.width) if i != eos],
+        **how,
+    )
+    assert clips_in(case, row.tolist())[0].shape[1] > 0
+
+
+def test_embeddings_instead_of_ids_need_the_ids_too() -> None:
+    case, model = case_of("byte-level"), model_of("byte-level")
+    start = torch.tensor([[case.start_id]])
+    how = {
+        "inputs_embeds": model.get_input_embeddings()(start),
+        "attention_mask": torch.ones_like(start),
+        "max_length": 12,
+    }
+    with pytest.raises(TokenizerError, match="pass the prompt's input_ids too"):
+        model.generate(**how, logits_processor=[case.grammar(12)])
+    (row,) = model.generate(start, **how, logits_processor=[case.grammar(12)])
+    assert row[0] == case.start_id
+    assert len(row) <= 12
+    assert clips_in(case, row.tolist())[0].shape[1] > 0
 
 
 def test_borders_that_cannot_be() -> None:

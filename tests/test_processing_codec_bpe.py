@@ -113,6 +113,19 @@ def test_stereo_is_mixed_down_or_kept_apart(
     assert apart == [ids_of(processor, stereo[0]), ids_of(processor, stereo[1])]
 
 
+def test_a_batch_in_one_array_is_never_mixed_down(processor: CodecBPEProcessor) -> None:
+    rows = np.stack([tiny.speech_like(9_000, seed) for seed in range(3)])
+    for batch in (rows, torch.from_numpy(rows)):
+        with pytest.raises(ProcessorError, match=r"\[3, 9000\] may be a batch .* list\(audio\)"):
+            processor(audio=batch, sampling_rate=RATE)
+        several = processor(audio=list(batch), sampling_rate=RATE)["input_ids"]
+        assert several == [ids_of(processor, row) for row in rows]
+        apart = processor(audio=batch, sampling_rate=RATE, per_channel=True)["input_ids"]
+        assert apart == several
+        mixed = processor(audio=[batch], sampling_rate=RATE)["input_ids"]
+        assert mixed == [ids_of(processor, rows.mean(axis=0))]
+
+
 def test_chunks_are_part_of_the_processor(
     codec: AudioCodec, processor: CodecBPEProcessor, clips: list[np.ndarray], tmp_path: Path
 ) -> None:
@@ -249,6 +262,16 @@ def test_auto_classes_load_a_saved_folder(
     ids = processor(audio=clips, sampling_rate=RATE)["input_ids"]
     assert loaded(audio=clips, sampling_rate=RATE)["input_ids"] == ids
     assert np.array_equal(loaded.decode_audio(ids)[0], processor.decode_audio(ids)[0])
+
+
+@pytest.mark.parametrize("family", ["qwen2", "mistral", "phi3"])
+def test_a_model_beside_changes_nothing(
+    processor: CodecBPEProcessor, clips: list[np.ndarray], tmp_path: Path, family: str
+) -> None:
+    processor.save_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": family}))
+    for kind in (AutoProcessor, CodecBPEProcessor):
+        assert ids_of(kind.from_pretrained(tmp_path), clips[0]) == ids_of(processor, clips[0])
 
 
 def test_the_codec_is_pinned(saved: Path, codec: AudioCodec) -> None:

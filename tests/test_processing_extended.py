@@ -444,6 +444,47 @@ def test_the_assistants_tokens(llama: CodecBPEProcessor, clips: list[np.ndarray]
         )
 
 
+def test_control_tokens_are_never_left_in_by_an_option_that_takes_them_out(
+    llama: CodecBPEProcessor,
+) -> None:
+    option = "sanitize_control_tokens"
+    chat = [{"role": "user", "content": "x<|audio_start|>"}]
+    for tokenize in (True, False):
+        with pytest.raises(ProcessorError, match="tokenizer's own apply_chat_template"):
+            llama.apply_chat_template(chat, TEXT_TEMPLATE, tokenize=tokenize, **{option: True})
+    for grouped in ({option: True}, {"text_kwargs": {option: True}}):
+        with pytest.raises(ProcessorError, match="take control tokens out of the text"):
+            llama(text="x<|audio_start|>", **grouped)
+    without = llama.apply_chat_template(chat, TEXT_TEMPLATE, tokenize=True)
+    assert (
+        llama.apply_chat_template(chat, TEXT_TEMPLATE, tokenize=True, **{option: False}) == without
+    )
+
+
+def test_automatic_tensors_are_lists(llama: CodecBPEProcessor) -> None:
+    chat = [{"role": "user", "content": "Hi"}]
+    without = llama.apply_chat_template(chat, TEXT_TEMPLATE, tokenize=True)
+    automatic = llama.apply_chat_template(chat, TEXT_TEMPLATE, tokenize=True, return_tensors="auto")
+    assert automatic == without
+
+
+class Message:
+    """A message as an OpenAI client returns it: a Pydantic model."""
+
+    def __init__(self, **fields: Any) -> None:
+        self.fields = fields
+
+    def model_dump(self) -> dict[str, Any]:
+        return {**self.fields, "refusal": None}
+
+
+def test_messages_may_be_pydantic_models(llama: CodecBPEProcessor, clips: list[np.ndarray]) -> None:
+    chat = conversation(clips)
+    expected = llama.apply_chat_template(chat, TEXT_TEMPLATE, tokenize=True)
+    models = [Message(**message) for message in chat]
+    assert llama.apply_chat_template(models, TEXT_TEMPLATE, tokenize=True) == expected
+
+
 def test_bad_conversations(
     make: Callable[..., CodecBPEProcessor], llama: CodecBPEProcessor
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -113,9 +115,9 @@ def test_saved_files_say_all_and_nothing_of_this_machine(tmp_path: Path) -> None
     assert once == twice
     assert once["codebook_sizes"] == SIZES
     assert once["unicode_offset"] == 0xF0000
-    assert once["tokenizer_class"] == "CodecBPETokenizer"
+    assert once["tokenizer_class"] == "PreTrainedTokenizerFast"
     assert str(tmp_path) not in json.dumps(once)
-    assert not {"is_local", "local_files_only", "auto_map"} & set(once)
+    assert not {"is_local", "local_files_only"} & set(once)
 
 
 def test_everybody_reads_the_files_alike(tmp_path: Path) -> None:
@@ -131,6 +133,51 @@ def test_everybody_reads_the_files_alike(tmp_path: Path) -> None:
     assert plain(text)["input_ids"] == ids
     assert plain.decode(ids) == text
     assert Tokenizer.from_file(str(tmp_path / "tokenizer.json")).encode(text).ids == ids
+
+
+@pytest.mark.parametrize("first", ["tokenizer", "model"])
+@pytest.mark.parametrize("family", ["qwen2", "qwen3_5_text", "mistral", "phi3", "llama", "gpt2"])
+def test_a_model_beside_changes_nothing(family: str, first: str, tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    if first == "model":
+        config.write_text(json.dumps({"model_type": family}))
+    TOKENIZER.save_pretrained(tmp_path)
+    config.write_text(json.dumps({"model_type": family}))
+    codes = random_codes(5)
+    for trust in (None, True):
+        loaded = AutoTokenizer.from_pretrained(tmp_path, trust_remote_code=trust)
+        assert isinstance(loaded, CodecBPETokenizer)
+        assert loaded.codes_to_ids(codes) == TOKENIZER.codes_to_ids(codes)
+        text = TOKENIZER.alphabet.to_text(codes)
+        assert loaded(text)["input_ids"] == TOKENIZER(text)["input_ids"]
+
+
+_READER = """
+import json, sys
+sys.modules["hf_codec_bpe"] = None  # as if it was not installed
+from transformers import AutoTokenizer
+folders, text = json.loads(sys.argv[1]), sys.argv[2]
+print(json.dumps([AutoTokenizer.from_pretrained(name)(text)["input_ids"] for name in folders]))
+"""
+
+
+def test_without_the_plugin_a_model_beside_changes_nothing(tmp_path: Path) -> None:
+    text = TOKENIZER.alphabet.to_text(random_codes(5))
+    folders = []
+    for family in (None, "qwen2", "mistral", "llama"):
+        folders.append(str(tmp_path / str(family)))
+        TOKENIZER.save_pretrained(folders[-1])
+        if family:
+            Path(folders[-1], "config.json").write_text(json.dumps({"model_type": family}))
+    done = subprocess.run(
+        [sys.executable, "-c", _READER, json.dumps(folders), text],
+        check=True,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,  # nobody to ask about code
+        timeout=300,
+    )
+    assert json.loads(done.stdout) == [TOKENIZER(text)["input_ids"]] * len(folders)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +234,7 @@ def test_a_tokenizer_must_say_its_alphabet_and_have_it(tmp_path: Path) -> None:
 def test_source_is_never_copied_into_repositories(tmp_path: Path) -> None:
     CodecBPETokenizer.register_for_auto_class()
     TOKENIZER.save_pretrained(tmp_path)
-    assert not list(tmp_path.glob("*.py"))
+    assert [path.name for path in tmp_path.glob("*.py")] == ["processor_stub.py"]
 
 
 def test_special_tokens_that_begin_alike() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, wraps
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -59,6 +59,26 @@ def _register_tokenizer(module: ModuleType) -> None:
     from .tokenization_codec_bpe import CodecBPETokenizer
 
     module.AutoTokenizer.register(CodecBPEConfig, CodecBPETokenizer, exist_ok=True)
+    module.get_tokenizer_config = _naming_our_class(module.get_tokenizer_config)
+
+
+def _naming_our_class(read_config: Callable[..., Any]) -> Callable[..., Any]:
+    """What reads `tokenizer_config.json`, made to name our tokenizer's class.
+
+    The file names a class of Transformers', for those who do not have this package: see `portable`.
+    """
+    from .portable import is_codec_config
+
+    @wraps(read_config)
+    def read(*args: Any, **kwargs: Any) -> Any:
+        config = read_config(*args, **kwargs)
+        return (
+            {**config, "tokenizer_class": "CodecBPETokenizer"}
+            if is_codec_config(config)
+            else config
+        )
+
+    return read
 
 
 def _register_processor(module: ModuleType) -> None:

@@ -45,6 +45,8 @@ def as_batch(conversation: Any) -> tuple[list[list[dict[str, Any]]], bool]:
 
 
 def _checked(message: Any) -> dict[str, Any]:
+    if callable(getattr(message, "model_dump", None)):  # Pydantic's, such as an OpenAI client's
+        message = message.model_dump()
     if not isinstance(message, Mapping):
         raise ProcessorError(f"{message!r} is not a message: pass {{'role': ..., 'content': ...}}.")
     content = message.get("content")

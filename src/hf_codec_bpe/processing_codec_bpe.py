@@ -173,7 +173,8 @@ class CodecBPEProcessor(CodecProcessorMixin):
                 column `audio`: `dataset.map(processor)` and `dataset.map(processor,
                 batched=True)` work. Its column `text` is used if it holds `audio_token`.
             audio: One clip or a list of them: a path, a URL, bytes, samples `[S]` or `[C, S]` as
-                an array or tensor, or a value of a `datasets` Audio column.
+                an array or tensor, or a value of a `datasets` Audio column. An array of more than
+                two rows may be a batch, so a clip of more than two channels must be in a list.
             sampling_rate: The rate of bare arrays, in Hz.
             resample: Whether audio at another rate than the codec's is resampled. By default files
                 and `datasets` values are; a bare array is an error.
@@ -196,8 +197,8 @@ class CodecBPEProcessor(CodecProcessorMixin):
 
         Raises:
             AudioError: Audio that cannot be read or used; see its subclasses.
-            ProcessorError: Nothing to process, clips and placeholders that do not match, or code
-                characters in a text.
+            ProcessorError: Nothing to process, clips and placeholders that do not match, code
+                characters in a text, or an array that may be one clip or several.
         """
         if images is not None or videos is not None:
             raise ProcessorError("This processor takes text and audio: no images, no videos.")
@@ -317,9 +318,10 @@ class CodecBPEProcessor(CodecProcessorMixin):
         """Renders a conversation whose messages may hold audio.
 
         Args:
-            conversation: Messages with a `role` and a `content`: text, or a list of parts
-                `{"type": "text", "text": ...}` and `{"type": "audio", "audio": ...}` (or `"path"`
-                or `"url"`), whose audio is anything that a call takes. Or a list of conversations.
+            conversation: Messages with a `role` and a `content`, mappings or Pydantic models: text,
+                or a list of parts `{"type": "text", "text": ...}` and `{"type": "audio", "audio":
+                ...}` (or `"path"` or `"url"`), whose audio is anything that a call takes. Or a list
+                of conversations.
             chat_template: A template, or the name of one of the processor's own; by default the
                 processor's, or else its tokenizer's. One that does not write `audio_token` for an
                 audio part, such as a text model's, gets messages of plain text with it in place.
@@ -332,7 +334,8 @@ class CodecBPEProcessor(CodecProcessorMixin):
             kwargs: Passed on to `ProcessorMixin.apply_chat_template`.
 
         Raises:
-            ProcessorError: No template, or a message that it cannot show.
+            ProcessorError: No template, a message that it cannot show, or
+                `sanitize_control_tokens=True`, which only the tokenizer's own method supports.
         """
         flat = {key: kwargs.pop(key) for key in list(kwargs) if is_option(key)}
         options = CallOptions.of({**(processor_kwargs or {}), **flat})
@@ -403,7 +406,7 @@ class CodecBPEProcessor(CodecProcessorMixin):
     def _load(self, audio: Any, options: CallOptions) -> list[Waveform]:
         if audio is None:
             return []
-        clips = as_clips(audio)
+        clips = as_clips(audio, options.per_channel)
         rate = self._codec.required_pin.sampling_rate
         how: dict[str, Any] = {"source_rate": options.sampling_rate, "resample": options.resample}
         if options.per_channel:

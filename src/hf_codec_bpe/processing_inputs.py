@@ -28,7 +28,8 @@ __all__ = [
 ]
 
 _NOT_ONE_TEXT = {"text_pair", "text_target", "text_pair_target", "is_split_into_words"}
-_TEXT_OPTIONS = (TextKwargs.__annotations__.keys() | {"split_special_tokens"}) - _NOT_ONE_TEXT
+_SANITIZE = "sanitize_control_tokens"  # Transformers 5.17 does not know it
+_TEXT_OPTIONS = {*TextKwargs.__annotations__, "split_special_tokens", _SANITIZE} - _NOT_ONE_TEXT
 """What a tokenizer may be called with: one text for each sequence."""
 
 
@@ -50,7 +51,8 @@ class CallOptions:
         """Sorts options out, flat ones and grouped as `text_kwargs` and `audio_kwargs`.
 
         Raises:
-            ProcessorError: An unknown option: a misspelt one would silently change tokens.
+            ProcessorError: An unknown option: a misspelt one would silently change tokens. Or one
+                that would not do what it says.
         """
         flat = {key: value for key, value in given.items() if key not in _GROUPS}
         for group in _GROUPS:
@@ -61,6 +63,14 @@ class CallOptions:
                 f"{', '.join(sorted(unknown))} is not an option of this processor: it has "
                 f"{', '.join(sorted(cls.names()))}, and those of a tokenizer."
             )
+        if flat.pop(_SANITIZE, False):
+            raise ProcessorError(
+                f"{_SANITIZE}=True is not supported by this processor: the user's text could still "
+                "write control tokens. Pass it to the tokenizer's own apply_chat_template where "
+                "there is no audio, or else take control tokens out of the text yourself."
+            )
+        if flat.get("return_tensors") == "auto":  # ProcessorMixin.apply_chat_template's default
+            del flat["return_tensors"]
         own = {key: flat.pop(key) for key in cls.names() & flat.keys()}
         return cls(flat, **own)
 
@@ -104,9 +114,19 @@ def is_batch(value: Any) -> bool:
     )
 
 
-def as_clips(audio: Any) -> list[Any]:
-    """One clip, several, or several for each text, as one list in order."""
+def as_clips(audio: Any, per_channel: bool = False) -> list[Any]:
+    """One clip, several, or several for each text, as one list in order.
+
+    Raises:
+        ProcessorError: An array that may be a batch of clips or the channels of one.
+    """
     if not is_batch(audio):
+        if getattr(audio, "ndim", 1) == 2 and len(audio) > 2 and not per_channel:
+            raise ProcessorError(
+                f"An array of shape {list(audio.shape)} may be a batch of clips or the channels of "
+                "one, which would be mixed down: pass a list of clips, list(audio), or one clip of "
+                "many channels in a list, [audio]."
+            )
         return [audio]
     return [clip for each in audio for clip in (each if _is_for_one_text(each) else [each])]
 

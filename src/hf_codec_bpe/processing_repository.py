@@ -20,6 +20,7 @@ from .errors import (
     RepositoryError,
     first_line,
 )
+from .portable import STUB, copy_module
 from .vocabulary.files import make_portable
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CodecProcessorMixin"]
 
-_STUB = Path(__file__).parent / "hub" / "processor_stub.py"
-_AUTO_MAP = {"AutoProcessor": f"{_STUB.stem}.CodecBPEProcessor"}
+_AUTO_MAP = {"AutoProcessor": f"{STUB.stem}.CodecBPEProcessor"}
 """For those who pass `trust_remote_code=True` instead of importing the package."""
 
 
@@ -136,11 +136,10 @@ class CodecProcessorMixin(ProcessorMixin):
             self.codec.save_pretrained(Path(save_directory, CODEC_FOLDER))
         files = super().save_pretrained(save_directory)
         files += make_portable(save_directory)
-        stub = Path(save_directory, _STUB.name)
-        stub.write_text(_STUB.read_text(encoding="utf-8"), encoding="utf-8")
+        stub = copy_module(STUB, save_directory)
         if push_to_hub:
             self.push_to_hub(kwargs.pop("repo_id", Path(save_directory).name), **kwargs)
-        return [*files, str(stub)]
+        return [*files, stub]
 
     def push_to_hub(
         self,

@@ -10,6 +10,7 @@ import re
 from array import array
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 from weakref import WeakSet
 
@@ -22,6 +23,7 @@ from .configuration_codec_bpe import CodecBPEConfig
 from .errors import RepositoryError, TokenizerError
 from .integer_bpe import IntegerBPE
 from .per_tokenizer import per_tokenizer
+from .portable import STUB, make_config_portable
 from .token_codes import TokenCodes
 from .untrusted import check_tokenizer_files
 
@@ -32,8 +34,6 @@ __all__ = ["CodecBPETokenizer", "as_array", "checked_ids"]
 
 _ERRORS = get_args(Errors)
 """The values that `errors` may have."""
-_LOAD_OPTIONS = ("is_local", "local_files_only", "model_specific_special_tokens")
-"""What Transformers leaves in `init_kwargs` of a loaded tokenizer, not to be saved again."""
 
 
 class CodecBPETokenizer(PreTrainedTokenizerFast):
@@ -154,8 +154,6 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
         """
         if os.path.isfile(save_directory):  # Transformers would only log it
             raise TokenizerError(f"{save_directory} is a file: save to a folder.")
-        for option in _LOAD_OPTIONS:
-            self.init_kwargs.pop(option, None)
         # The last call's truncation and padding would be saved too, and hold for other readers.
         self.backend_tokenizer.no_truncation()
         self.backend_tokenizer.no_padding()
@@ -165,6 +163,21 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
         if push_to_hub:
             self.push_to_hub(kwargs.pop("repo_id", os.path.basename(save_directory)), **kwargs)
         return files
+
+    def _save_pretrained(
+        self,
+        save_directory: str | os.PathLike[str],
+        file_names: tuple[str, ...],
+        legacy_format: bool | None = None,
+        filename_prefix: str | None = None,
+    ) -> tuple[str, ...]:
+        """Called when `tokenizer_config.json` has been written."""
+        file_names = super()._save_pretrained(
+            save_directory, file_names, legacy_format, filename_prefix
+        )
+        prefix = f"{filename_prefix}-" if filename_prefix else ""
+        config_file = Path(save_directory, f"{prefix}tokenizer_config.json")
+        return (*file_names, make_config_portable(config_file, STUB, "CodecBPETokenizer"))
 
     def push_to_hub(self, repo_id: str, **options: Any) -> CommitInfo:
         """Publishes the tokenizer with a card; see `CodecBPEProcessor.push_to_hub`."""

@@ -40,8 +40,13 @@ class AudioGrammarLogitsProcessor(LogitsProcessor):
     clip, even inside a frame, is continued.
 
     What comes next depends only on the tokens so far, so that beams, sampling, batches padded on
-    the left and assisted generation all work. Some token is always allowed. Where `max_length`
-    comes too soon for a clip that the prompt began, that row ignores it.
+    the left and assisted generation all work. With `inputs_embeds`, `generate` needs the prompt's
+    `input_ids` too. Where `max_length` comes too soon for a clip that the prompt began, that row
+    ignores it.
+
+    Some token is always allowed: where other processors (`forced_eos_token_id`, suppressed tokens)
+    have ruled out all that the grammar allows, the grammar wins, and what it allows is equally
+    likely.
 
     ```python
     length = inputs["input_ids"].shape[1] + 500
@@ -117,18 +122,25 @@ class AudioGrammarLogitsProcessor(LogitsProcessor):
             New scores `[B, V]`.
 
         Raises:
-            TokenizerError: The model has fewer scores than the tokenizer has tokens.
+            TokenizerError: The model has fewer scores than the tokenizer has tokens, or there are
+                no tokens so far.
         """
+        if input_ids.shape[1] == 0:
+            raise TokenizerError(
+                "The grammar sees no prompt, so it cannot tell whether a clip is open, nor how "
+                "many tokens are left: with generate(inputs_embeds=...), pass the prompt's "
+                "input_ids too."
+            )
         tables = self._fitting(scores)
         states = self._states(tables, input_ids.to(scores.device))
         left = None if self.max_length is None else self.max_length - input_ids.shape[1]
-        return scores.masked_fill(~self._allowed(tables, states, left), -torch.inf)
+        allowed = self._allowed(tables, states, left)
+        stuck = (scores.masked_fill(~allowed, -torch.inf) == -torch.inf).all(1, keepdim=True)
+        return scores.masked_fill(stuck, 0).masked_fill(~allowed, -torch.inf)
 
     def _states(self, tables: GrammarTables, input_ids: torch.Tensor) -> torch.Tensor:
         """The state `[B]` that each row is in."""
         outside = len(tables.allowed) - 1
-        if input_ids.shape[1] == 0:  # generation from embeddings begins so
-            return input_ids.new_full(input_ids.shape[:1], outside)
         states = tables.following[input_ids]
         if self.audio_start_token_id is None:
             return states[:, -1]

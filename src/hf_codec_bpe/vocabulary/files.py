@@ -1,9 +1,6 @@
-"""Files of an extended tokenizer that load alike everywhere.
+"""Files of an extended tokenizer that load alike everywhere; see `portable`.
 
-`AutoTokenizer` prefers a class of the model's family to the saved tokenizer where `config.json`
-says so (Qwen 2 and 3.5): it would build the base's pre-tokenizer anew and lose the one that keeps
-audio apart. An entry in `auto_map` stops that, in Transformers without any code being run. Only a
-caller who passes `trust_remote_code=True` loads the module it names, which does nothing.
+The module that they name in `auto_map` does nothing.
 """
 
 from __future__ import annotations
@@ -11,31 +8,17 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from ..codec_vocabulary import CODEC_VOCABULARIES
+from ..portable import make_config_portable
 from . import plain_tokenizer
 
-__all__ = ["ExtendedTokenizer", "make_portable", "portable_config"]
+__all__ = ["MODULE", "ExtendedTokenizer", "make_portable"]
 
-_NAME = "PreTrainedTokenizerFast"  # which Transformers 4 knows too
-_LEAKS = (
-    "fix_mistral_regex",  # the backend that is saved has been fixed, and would be once more
-    "is_local",
-    "local_files_only",
-    "model_specific_special_tokens",
-)
-_MODULE = Path(plain_tokenizer.__file__)
-_AUTO_MAP = {"AutoTokenizer": [None, f"{_MODULE.stem}.{_NAME}"]}
-
-
-def portable_config(config: dict[str, Any]) -> dict[str, Any]:
-    """A `tokenizer_config.json` that makes everybody load `tokenizer.json` as it is."""
-    kept = {key: value for key, value in config.items() if key not in _LEAKS}
-    return {**kept, "tokenizer_class": _NAME, "auto_map": _AUTO_MAP}
+MODULE = Path(plain_tokenizer.__file__)
 
 
 def make_portable(
@@ -59,12 +42,8 @@ def make_portable(
     config = json.loads(config_file.read_text(encoding="utf-8"))
     if CODEC_VOCABULARIES not in config:
         return ()
-    text = json.dumps(portable_config(config), indent=2, sort_keys=True, ensure_ascii=False)
-    config_file.write_text(text + "\n", encoding="utf-8")
     _forget_last_call(Path(folder, f"{prefix}tokenizer.json"))
-    module = Path(folder, _MODULE.name)
-    module.write_text(_MODULE.read_text(encoding="utf-8"), encoding="utf-8")
-    return (str(module),)
+    return (make_config_portable(config_file, MODULE),)
 
 
 def _forget_last_call(tokenizer_file: Path) -> None:

@@ -33,6 +33,7 @@ def extend_model(
     initialisation: Initialisation = "composition",
     pad_to_multiple_of: int | None = 64,
     seed: int = 0,
+    num_known_codecs: int | None = None,
 ) -> Model:
     """Gives a model rows for the tokens of an extended tokenizer, in place.
 
@@ -59,20 +60,23 @@ def extend_model(
         pad_to_multiple_of: Round the number of rows up to a multiple, which is faster on GPUs;
             `None` does not round.
         seed: The same seed gives the same rows on every device.
+        num_known_codecs: How many of the tokenizer's codecs the model has rows for already, which
+            stay; by default those that its config lists.
 
     Returns:
         The model.
 
     Raises:
-        TokenizerError: A tokenizer that was not extended or belongs to another model, or an option
-            outside its range. The model then stays as it was.
+        TokenizerError: A tokenizer that was not extended or belongs to another model, an option
+            outside its range, or a model that may know codecs which its config does not list. The
+            model then stays as it was.
 
     Source of the idea: new words start well from their pieces (Hewitt 2021, "Initializing new word
     embeddings for pretrained language models", on why a normal around the mean is safe).
     """
     _check_options(initialisation, pad_to_multiple_of, seed)
     rows = model.get_input_embeddings().weight.shape[0]
-    first_id = _first_new_id(model, tokenizer, rows)
+    first_id = _first_new_id(model, tokenizer, rows, num_known_codecs)
     merged = compositions(tokenizer, first_id) if initialisation == "composition" else []
     model.resize_token_embeddings(
         max(rows, len(tokenizer)), pad_to_multiple_of=pad_to_multiple_of, mean_resizing=False
@@ -89,15 +93,15 @@ def extend_model(
     return model
 
 
-def _first_new_id(model: Any, tokenizer: Any, rows: int) -> int:
-    """The first id whose row is new to the model."""
-    known = getattr(model.config, CODEC_VOCABULARIES, None) or []
+def _first_new_id(model: Any, tokenizer: Any, rows: int, num_known_codecs: int | None) -> int:
+    """The id from which on rows are new to the model."""
     codecs = getattr(tokenizer, "init_kwargs", {}).get(CODEC_VOCABULARIES, [])
     if not codecs:
         raise TokenizerError(
             f"The {type(tokenizer).__name__} has no codec's vocabulary: make one with "
             "extend_tokenizer(base, codec_tokenizer) first."
         )
+    known = _known_codecs(model, codecs, rows, num_known_codecs)
     if codecs[: len(known)] != known:
         raise TokenizerError(
             f"The model was extended for {known}, and the tokenizer for {codecs}: extend the "
@@ -107,9 +111,29 @@ def _first_new_id(model: Any, tokenizer: Any, rows: int) -> int:
     if rows < first_id:
         raise TokenizerError(
             f"The model has {rows} embeddings, fewer than the {first_id} tokens that its tokenizer "
-            "had before: this tokenizer belongs to another model."
+            "had before. If tokens were added to that tokenizer, call "
+            f"model.resize_token_embeddings({first_id}) first; if not, it belongs to another model."
         )
     return first_id
+
+
+def _known_codecs(model: Any, codecs: list[Any], rows: int, num_known_codecs: Any) -> list[Any]:
+    """The codecs that a model has rows for already."""
+    if num_known_codecs is not None:
+        if not _is_int(num_known_codecs, 0, len(codecs) + 1):
+            raise TokenizerError(
+                f"num_known_codecs={num_known_codecs!r} cannot be: the tokenizer has {len(codecs)} "
+                "codec(s); pass how many of them the model knows already."
+            )
+        return codecs[:num_known_codecs]
+    known = getattr(model.config, CODEC_VOCABULARIES, None) or []
+    if not known and len(codecs) > 1 and rows >= codecs[1]["first_id"]:
+        raise TokenizerError(
+            f"The model's config lists no codecs, but its {rows} embeddings have room for the "
+            f"first of the tokenizer's {len(codecs)}. Pass num_known_codecs=1 (or more) to keep "
+            "the rows of as many codecs, or num_known_codecs=0 where these rows are mere padding."
+        )
+    return list(known)
 
 
 def _fill(

@@ -12,11 +12,12 @@ from transformers import PreTrainedTokenizerFast
 
 from ..codec_vocabulary import AUDIO_TOKENS, CODEC_VOCABULARIES, alphabets_of
 from ..errors import TokenizerError
+from ..portable import portable_config
 from ..tokenization_codec_bpe import CodecBPETokenizer
 from .alphabets import as_entry, placed
 from .backend import add_codec, add_special_tokens, check_base, own_added_tokens
 from .codec_part import CodecPart
-from .files import ExtendedTokenizer, portable_config
+from .files import MODULE, ExtendedTokenizer
 from .state import state_of
 
 __all__ = ["extend_tokenizer"]
@@ -125,7 +126,7 @@ def _assembled(
         (folder / "tokenizer.json").write_text(json.dumps(backend), encoding="utf-8")
         config_file = folder / "tokenizer_config.json"
         config = json.loads(config_file.read_text(encoding="utf-8"))
-        config = portable_config({**config, **settings})
+        config = portable_config({**config, **settings}, MODULE)
         config_file.write_text(json.dumps(config), encoding="utf-8")
         extended = ExtendedTokenizer.from_pretrained(folder)
     extended.name_or_path = extended.init_kwargs["name_or_path"] = base.name_or_path
