@@ -127,8 +127,9 @@ class AudioGrammarLogitsProcessor(LogitsProcessor):
         """
         if input_ids.shape[1] == 0:
             raise TokenizerError(
-                "The grammar sees no prompt, so it cannot tell whether a clip is open, nor how many "
-                "tokens are left: with generate(inputs_embeds=...), pass the prompt's input_ids too."
+                "The grammar sees no prompt, so it cannot tell whether a clip is open, nor how "
+                "many tokens are left: with generate(inputs_embeds=...), pass the prompt's "
+                "input_ids too."
             )
         tables = self._fitting(scores)
         states = self._states(tables, input_ids.to(scores.device))
