@@ -54,7 +54,7 @@ def _register_feature_extractors(module: ModuleType) -> None:
         module.AutoFeatureExtractor.register(config, EncodecFeatureExtractor, exist_ok=True)
 
 
-def _register_tokenizer(module: ModuleType) -> None:
+def _register_tokenizer(module: Any) -> None:
     from .configuration_codec_bpe import CodecBPEConfig
     from .tokenization_codec_bpe import CodecBPETokenizer
 
