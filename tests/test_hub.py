@@ -14,6 +14,7 @@ import pytest
 import torch
 from huggingface_hub import HfApi, hf_hub_download
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoProcessor,
     AutoTokenizer,
@@ -141,6 +142,17 @@ def test_an_extended_model_comes_back_with_its_tokenizer_and_processor(
     ids = ids_of(whole, clip)
     assert CodecVocabulary.of(plain).texts == whole.vocabulary.texts
     assert ids_of(AutoProcessor.from_pretrained("user/audio-llm"), clip) == ids
+
+
+def test_a_codec_tokenizer_leaves_a_models_config_alone(processor: CodecBPEProcessor) -> None:
+    size = len(processor.tokenizer)
+    config = LlamaConfig(vocab_size=size, hidden_size=64, num_hidden_layers=1)
+    config.push_to_hub("user/from-scratch")
+    processor.tokenizer.push_to_hub("user/from-scratch")
+    processor.push_to_hub("user/from-scratch")
+    assert AutoConfig.from_pretrained("user/from-scratch").vocab_size == size
+    loaded = AutoProcessor.from_pretrained("user/from-scratch")
+    assert loaded.tokenizer.get_vocab() == processor.tokenizer.get_vocab()
 
 
 def test_a_revision_is_what_is_evaluated(

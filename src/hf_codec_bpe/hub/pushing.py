@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from ..configuration_codec_bpe import CodecBPEConfig
 from ..errors import PushError, first_line
 from .cards import make_card, update_card
 
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 CARD = "README.md"
+CONFIG = "config.json"
 _PICTURE = "codec_bpe_report/token_lengths.png"
 
 
@@ -130,6 +133,10 @@ def push_folder(
         contents: dict[str, Any] = {
             path.relative_to(folder).as_posix(): path for path in _files(Path(folder))
         }
+        if _is_placeholder(contents.get(CONFIG)) and api.file_exists(
+            repo_id, CONFIG, revision=revision
+        ):
+            del contents[CONFIG]  # a language model's is there
         theirs = card_there(api, repo_id, revision=revision) or _text(contents.get(CARD))
         contents |= extra or {}
         if card is not None:
@@ -179,6 +186,14 @@ def _files(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not any(p.startswith(".") for p in path.relative_to(folder).parts):
             yield path
+
+
+def _is_placeholder(path: Path | None) -> bool:
+    """Whether this `config.json` describes no model."""
+    if path is None:
+        return False
+    described = json.loads(path.read_text(encoding="utf-8")).get("model_type")
+    return bool(described == CodecBPEConfig.model_type)
 
 
 def _text(path: Path | None) -> str | None:
