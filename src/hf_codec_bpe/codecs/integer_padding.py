@@ -17,8 +17,6 @@ from transformers.models.mimi.modeling_mimi import MimiConv1d
 
 __all__ = ["count_padding_in_integers"]
 
-_COUNTS = ("stride", "kernel_size", "padding_total", "padding_left", "padding_right")
-
 
 def count_padding_in_integers(model: nn.Module) -> None:
     """Changes a model's convolutions in place; what they compute stays the same."""
@@ -28,12 +26,21 @@ def count_padding_in_integers(model: nn.Module) -> None:
 
 
 def _count_in_integers(module: Any) -> None:
-    for name in _COUNTS:
-        if isinstance(count := getattr(module, name, None), torch.Tensor):
-            delattr(module, name)
-            setattr(module, name, int(count))
-    module._get_extra_padding_for_conv1d = partial(_extra_padding, module.stride)
-    module._get_output_length = partial(_output_length, module.stride)
+    conv = module.conv
+    stride, extent = conv.stride[0], (conv.kernel_size[0] - 1) * conv.dilation[0] + 1
+    total = extent - stride
+    counts = {
+        "stride": stride,
+        "kernel_size": extent,
+        "padding_total": total,
+        "padding_left": total - total // 2,
+        "padding_right": total // 2,
+    }
+    for name in counts.keys() & {*vars(module), *module._buffers}:
+        delattr(module, name)
+        setattr(module, name, counts[name])
+    module._get_extra_padding_for_conv1d = partial(_extra_padding, stride)
+    module._get_output_length = partial(_output_length, stride)
 
 
 def _extra_padding(stride: int, hidden_states: torch.Tensor) -> int:
