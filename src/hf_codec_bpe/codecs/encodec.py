@@ -10,6 +10,7 @@ from transformers import EncodecFeatureExtractor
 
 from ..errors import CodecError
 from .bandwidth import BandwidthCodec
+from .residual_codes import residual_codes
 from .tiling import run_encoder
 
 __all__ = ["EncodecCodec"]
@@ -48,8 +49,7 @@ class EncodecCodec(BandwidthCodec):
 
     def _encode_batch(self, input_values: torch.Tensor) -> torch.Tensor:
         embeddings = run_encoder(self.model.encoder, input_values)
-        audio_codes = self.model.quantizer.encode(embeddings, self._bandwidth())
-        return audio_codes.transpose(0, 1)[:, : self.num_codebooks]
+        return residual_codes(self.model.quantizer.layers[: self.num_codebooks], embeddings)
 
     def _decode_batch(self, audio_codes: torch.Tensor) -> torch.Tensor:
         return self.model.decode(audio_codes[None], [None]).audio_values[:, 0]

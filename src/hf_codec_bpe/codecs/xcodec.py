@@ -39,6 +39,18 @@ class XcodecCodec(BandwidthCodec):
     def _decode_batch(self, audio_codes: torch.Tensor) -> torch.Tensor:
         return self.model.decode(audio_codes).audio_values[:, 0]
 
+    def _bandwidth(self) -> float:
+        """The smallest of the model's bandwidths, in kbps, that has the codebooks in use.
+
+        The model computes all of that bandwidth's; the rest are left out.
+        """
+        num_quantizers = self.model.quantizer.get_num_quantizers_for_bandwidth
+        return min(
+            bandwidth
+            for bandwidth in self.config.target_bandwidths
+            if num_quantizers(bandwidth) >= self.num_codebooks
+        )
+
 
 class HiggsAudioV2TokenizerCodec(XcodecCodec):
     """The tokenizer of Higgs Audio v2 (Boson AI 2025): X-Codec at 24 kHz and 25 frames a second.
