@@ -285,20 +285,6 @@ def test_impossible_numbers_of_codebooks(family: str, num_codebooks: int) -> Non
         codec_class(family)(MODELS[family](), num_codebooks=num_codebooks)
 
 
-def test_chunks_of_whole_frames_add_no_frames(family: str) -> None:
-    codec = make(family)
-    hop = codec.hop_length
-    clip = speech_like(12 * hop + hop // 2)
-    chunk_seconds, context_seconds = 3 * hop / codec.sampling_rate, 6 * hop / codec.sampling_rate
-    (chunked,) = codec.encode([clip], chunk_seconds=chunk_seconds)
-    if codec.dynamic_frame_rate:  # whose frames reach beyond their hops
-        expected = 4 * codec.num_frames(3 * hop) + codec.num_frames(hop // 2)
-        assert num_frames_of(codec, chunked) == expected
-        return
-    (seen,) = codec.encode([clip], chunk_seconds=chunk_seconds, context_seconds=context_seconds)
-    assert chunked.shape == seen.shape == codec.encode([clip])[0].shape
-
-
 @pytest.mark.parametrize("batch_size", [2, 7])
 def test_windows_that_share_a_batch_are_grouped_rightly(
     family: str, batch_size: int, monkeypatch: pytest.MonkeyPatch

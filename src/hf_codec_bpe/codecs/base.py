@@ -185,10 +185,6 @@ class AudioCodec(ABC):
         """How many frames `encode` makes of `num_samples` samples, unchunked, before merging."""
         return -(-num_samples // self.hop_length)
 
-    def num_full_frames(self, num_samples: int) -> int:
-        """How many frames of a full chunk are kept: other audio may come after it."""
-        return self.num_frames(num_samples)
-
     def num_samples(self, num_frames: int) -> int:
         """How many samples `decode` makes of `num_frames` frames."""
         return num_frames * self.hop_length

@@ -28,7 +28,6 @@ __all__ = [
     "checked_waveform",
     "encode_clips",
     "encode_window",
-    "kept_frames",
     "no_codes",
     "window_samples",
 ]
@@ -47,19 +46,19 @@ def encode_clips(
             continue
         inputs = stacked(clips, [windows[i] for i in members], length)
         for index, codes in zip(members, _run(codec, inputs), strict=True):
-            parts[index] = codes[:, kept_frames(codec, windows[index].length, chunk, context)]
+            parts[index] = _kept(codec, codes, windows[index].length, context)
     joined: list[list[Codes]] = [[] for _ in clips]
     for window, codes in zip(windows, parts, strict=True):
         joined[window.clip].append(codes)
     return [np.concatenate(pieces, axis=1) for pieces in joined]
 
 
-def encode_window(codec: AudioCodec, samples: Waveform, chunk: int, context: int) -> Codes:
-    """Codes `[K, T]` of a window `[S]`, without those of the first `context` samples."""
+def encode_window(codec: AudioCodec, samples: Waveform, context: int) -> Codes:
+    """Codes `[K, T]` of samples `[S]`, without those of the first `context` samples."""
     if codec.num_frames(len(samples)) == 0:
         return no_codes(codec)
     padded = np.pad(samples, (0, codec.padded_length(len(samples)) - len(samples)))
-    return _run(codec, padded[None])[0][:, kept_frames(codec, len(samples), chunk, context)]
+    return _kept(codec, _run(codec, padded[None])[0], len(samples), context)
 
 
 def window_samples(
@@ -152,11 +151,9 @@ def _run(codec: AudioCodec, inputs: npt.NDArray[np.float32]) -> Codes:
         return audio_codes.to("cpu", torch.int64).numpy()
 
 
-def kept_frames(codec: AudioCodec, num_samples: int, chunk: int | None, context: int) -> slice:
-    """Which frames of a window are its chunk's: not those of its context and of its padding."""
-    is_full = chunk is not None and num_samples == context + chunk
-    count = codec.num_full_frames if is_full else codec.num_frames
-    return slice(-(-context // codec.hop_length), count(num_samples))
+def _kept(codec: AudioCodec, codes: Codes, num_samples: int, context: int) -> Codes:
+    """A window's codes without those of its context and of its padding."""
+    return codes[:, -(-context // codec.hop_length) : codec.num_frames(num_samples)]
 
 
 def no_codes(codec: AudioCodec) -> Codes:

@@ -91,7 +91,6 @@ class WindowStream(CodecStream):
 
     def __init__(self, codec: AudioCodec, chunk: int, context: int) -> None:
         super().__init__(codec)
-        self.chunk = chunk
         self.context = context
         self._cutter = WindowCutter(chunk, context)
 
@@ -103,7 +102,5 @@ class WindowStream(CodecStream):
 
     def _encode(self, windows: Iterable[Waveform]) -> Codes:
         with own_precision(self.codec.device):
-            parts = [
-                encode_window(self.codec, window, self.chunk, self.context) for window in windows
-            ]
+            parts = [encode_window(self.codec, window, self.context) for window in windows]
         return np.concatenate([no_codes(self.codec), *parts], axis=1)

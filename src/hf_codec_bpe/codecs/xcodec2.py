@@ -22,16 +22,13 @@ class Xcodec2Codec(AudioCodec):
 
     The feature extractor computes a Kaldi spectrogram, clip by clip, for the model's semantic half
     (with torchaudio), and adds one silent sample before it pads to whole frames: a clip of whole
-    frames becomes one frame longer. Full chunks leave that frame out: an hour stays an hour.
+    frames becomes one frame longer.
     """
 
     family = "xcodec2"
 
     def num_frames(self, num_samples: int) -> int:
         return num_samples // self.hop_length + 1
-
-    def num_full_frames(self, num_samples: int) -> int:
-        return num_samples // self.hop_length
 
     def _check_config(self) -> None:
         require_torchaudio(self.family)

@@ -127,7 +127,7 @@ def encode_groups(
     limit = SECONDS_AHEAD * codec.sampling_rate
     read = partial(_read, codec=codec, options=options, chunk=chunk, context=context)
     waiting = max(limit, 2 * options.batch_size * ((chunk or 0) + context))
-    batches = WindowBatches(codec, options.batch_size, chunk, context, waiting)
+    batches = WindowBatches(codec, options.batch_size, context, waiting)
     events = prefetched(
         _events(groups, read),
         num_threads=options.num_threads(codec.device.type),

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from ..audio import Waveform
-from ..codecs.encoding import kept_frames
 from ..errors import CodecBPEError, CodecMemoryError
 
 if TYPE_CHECKING:
@@ -41,18 +39,15 @@ class WindowBatches:
     Args:
         codec: The codec.
         batch_size: The most windows in a batch; on a CPU one, see `AudioCodec`.
-        chunk: The samples of a full chunk; `None` if clips are not cut.
         context: How many samples at the start of a window are context, without codes of its own.
         limit: The most samples that may wait for others of their length.
     """
 
-    def __init__(
-        self, codec: AudioCodec, batch_size: int, chunk: int | None, context: int, limit: float
-    ) -> None:
+    def __init__(self, codec: AudioCodec, batch_size: int, context: int, limit: float) -> None:
         self.codec = codec
         self.batch_size = codec.max_batch_size(batch_size)
         self.limit = limit
-        self._kept = partial(kept_frames, codec, chunk=chunk, context=context)
+        self._context_frames = -(-context // codec.hop_length)
         self._waiting: dict[int, list[WaitingWindow]] = defaultdict(list)
         self._num_samples = 0
 
@@ -108,5 +103,5 @@ class WindowBatches:
         except MemoryError as error:
             return CodecMemoryError(f"Windows do not fit in memory: {error}")
         for window, codes in zip(windows, encoded, strict=True):
-            window.tell(codes[:, self._kept(len(window.samples))])
+            window.tell(codes[:, self._context_frames :])
         return None
