@@ -21,7 +21,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,7 +48,7 @@ def main(
     """Print a line for each codec and way."""
     ways = ways or (ON_CPU if device == "cpu" else ON_GPU)
     files = files or (6 if device == "cpu" else 256)
-    lengths = np.random.default_rng(0).uniform(shortest, CLIP_SECONDS, files)
+    lengths = np.random.default_rng(0).uniform(shortest, CLIP_SECONDS, files).tolist()
     for name in names or ["encodec", "mimi"]:
         for row in compared(name, device, ways, source, lengths, batch_size, runs):
             typer.echo(json.dumps({"codec": name, "device": device, **row}))
@@ -59,7 +59,7 @@ def compared(
     device: str,
     ways: list[str],
     source: Path | None,
-    lengths: np.ndarray,
+    lengths: Sequence[float],
     batch_size: int,
     runs: int,
 ) -> list[dict[str, Any]]:
@@ -180,7 +180,7 @@ def _codec(name: str) -> Any:
     return load_codec(name)
 
 
-def _write(folder: Path, lengths: np.ndarray, rate: int) -> None:
+def _write(folder: Path, lengths: Sequence[float], rate: int) -> None:
     from hf_codec_bpe.audio import save_audio
 
     rng = np.random.default_rng(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -11,6 +12,27 @@ import torch
 from hf_codec_bpe.codecs.arithmetic import own_precision
 
 CUDA = torch.device("cuda")
+
+
+class Encoding:
+    """A thread that encodes from `begin` to `end`."""
+
+    def __init__(self) -> None:
+        self._begun, self._over = Event(), Event()
+        self._thread = Thread(target=self._run)
+
+    def _run(self) -> None:
+        with own_precision(CUDA):
+            self._begun.set()
+            self._over.wait(10)
+
+    def begin(self) -> None:
+        self._thread.start()
+        assert self._begun.wait(10)
+
+    def end(self) -> None:
+        self._over.set()
+        self._thread.join()
 
 
 def precisions() -> list[str]:
@@ -30,13 +52,13 @@ def _everywhere() -> Iterator[None]:
 def test_it_is_off_for_as_long_as_somebody_encodes() -> None:
     before = precisions()
     assert "tf32" in before  # torch's default for convolutions
-    first, second = own_precision(CUDA), own_precision(CUDA)
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)  # as threads do: who came first goes first
+    first, second = Encoding(), Encoding()
+    first.begin()
+    second.begin()
+    first.end()  # who came first goes first
     assert "tf32" not in precisions()
     assert not torch.backends.cudnn.allow_tf32  # torch.compile reads the older name
-    second.__exit__(None, None, None)
+    second.end()
     assert precisions() == before
     assert torch.backends.cudnn.allow_tf32
 

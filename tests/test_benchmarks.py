@@ -76,7 +76,7 @@ def test_throughput_tells_what_a_precision_changes(tmp_path: Path) -> None:
 
     soundfile.write(tmp_path / "one.wav", tiny.speech_like(24_000, 0), 16_000)
     ways = ["float32", "bfloat16", "nothing"]
-    rows = encode_throughput.compared("demo", "cpu", ways, tmp_path, files=1, runs=1)
+    rows = encode_throughput.compared("demo", "cpu", ways, tmp_path, [1.0], batch_size=8, runs=1)
     assert [row["way"] for row in rows] == ways
     assert 0 < rows[1]["share_of_codes_changed"] < 1
     assert all(0 <= row["share_of_time_in_the_model"] <= 1 for row in rows)

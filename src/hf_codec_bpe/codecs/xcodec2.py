@@ -22,7 +22,8 @@ class Xcodec2Codec(AudioCodec):
 
     The feature extractor computes a Kaldi spectrogram, clip by clip, for the model's semantic half
     (with torchaudio), and adds one silent sample before it pads to whole frames: a clip of whole
-    frames becomes one frame longer.
+    frames becomes one frame longer. So does every chunk of whole frames, as in codec-bpe: 20 ms for
+    each, which longer chunks make fewer.
     """
 
     family = "xcodec2"
