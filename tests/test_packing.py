@@ -15,6 +15,7 @@ from codec_bpe.tools.lm_dataset_builder import LMDatasetBuilder
 from datasets import Dataset, IterableDataset, load_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import AutoTokenizer
 
 from hf_codec_bpe import (
     CodecBPETokenizer,
@@ -490,6 +491,21 @@ def test_commands(shell: Shell, folder: Path) -> None:
     shell("pack", folder, "plain", "joined.parquet", "--join-clips", "--pad", "-l", 90, "--eos")
     joined = list(read_sequences("joined.parquet", plain()))
     assert {len(ids) for ids in ids_of(joined)} == {90}
+
+
+def test_which_of_two_codecs(shell: Shell, folder: Path) -> None:
+    once = extend_tokenizer(bases.gpt2_like(), plain())
+    names = {f"audio{part}_token": f"<|other{part}|>" for part in ("", "_start", "_end")}
+    extend_tokenizer(once, plain(), **names).save_pretrained("twice")
+    assert "Say which one with" in shell.fails("pack", folder, "twice", "x.parquet")
+    ids = []
+    for index in (0, 1):
+        shell("pack", folder, "twice", "x.parquet", "--codec-index", index)
+        figures = shell("stats", "x.parquet", "twice", "--codec-index", index, "--codes", folder)
+        assert "codes per token" in figures
+        vocabulary = CodecVocabulary.of(AutoTokenizer.from_pretrained("twice"), index=index)
+        ids.append({i for row in ids_of(read_sequences("x.parquet", vocabulary)) for i in row})
+    assert ids[0].isdisjoint(ids[1])
 
 
 def test_the_demos_rate_is_in_its_processor(shell: Shell, tmp_path: Path) -> None:

@@ -25,7 +25,13 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from hf_codec_bpe import AudioCodec, CodecBPEProcessor, CodecBPETokenizer, train_tokenizer
+from hf_codec_bpe import (
+    AudioCodec,
+    CodecBPEProcessor,
+    CodecBPETokenizer,
+    load_codec,
+    train_tokenizer,
+)
 from hf_codec_bpe.audio import save_audio
 from hf_codec_bpe.codecs import DacCodec, MimiCodec
 from hf_codec_bpe.errors import (
@@ -185,6 +191,8 @@ def test_audio_in_chats_goes_through_the_same_door(
     expected = chatty(audio=path)["input_ids"]
     values = [{"audio": path}, {"path": str(path)}, {"url": path.as_uri()}]
     values += [{"audio": path.read_bytes()}, {"audio": {"path": str(path), "bytes": None}}]
+    values += [{**value, "sampling_rate": RATE} for value in values]
+    values += [{"audio": str(path), "sampling_rate": None}]
     for value in values:
         chat = [{"role": "user", "content": [{"type": "audio", **value}]}]
         assert chatty.apply_chat_template(chat, tokenize=True) == expected
@@ -476,12 +484,18 @@ def test_pickles_leave_the_codec_out_and_copies_share_it(
     before = Hasher.hash(loaded)
     expected = ids_of(loaded, clips[0])
     assert Hasher.hash(loaded) == before == Hasher.hash(AutoProcessor.from_pretrained(saved))
+    with pytest.raises(ProcessorError, match="device, num_codebooks cannot be given here"):
+        AutoProcessor.from_pretrained(saved, device="cuda", num_codebooks=2)
     twin = pickle.loads(pickle.dumps(loaded))
     assert ids_of(twin, clips[0]) == expected
     assert twin.codec is not loaded.codec
     assert copy.deepcopy(processor).codec is processor.codec
     with pytest.raises(ProcessorError, match="only in memory"):
         _ = pickle.loads(pickle.dumps(processor)).codec
+    from_folder = CodecBPEProcessor.from_codec(
+        load_codec(saved / "codec", num_codebooks=4), processor.tokenizer
+    )
+    assert ids_of(pickle.loads(pickle.dumps(from_folder)), clips[0]) == expected
 
 
 @pytest.mark.parametrize("batched", [False, True])

@@ -485,6 +485,13 @@ def test_messages_may_be_pydantic_models(llama: CodecBPEProcessor, clips: list[n
     assert llama.apply_chat_template(models, TEXT_TEMPLATE, tokenize=True) == expected
 
 
+def test_a_message_of_no_parts_says_nothing(llama: CodecBPEProcessor) -> None:
+    chat = [{"role": "user", "content": "q"}, {"role": "assistant", "content": []}]
+    empty = [chat[0], {"role": "assistant", "content": ""}]
+    found = llama.apply_chat_template(chat, TEXT_TEMPLATE)
+    assert found == llama.apply_chat_template(empty, TEXT_TEMPLATE)
+
+
 def test_bad_conversations(
     make: Callable[..., CodecBPEProcessor], llama: CodecBPEProcessor
 ) -> None:

@@ -105,6 +105,8 @@ def test_refusals() -> None:
         ENCODEC.stream()
     with pytest.raises(CodecError, match="needs chunk_seconds"):
         ENCODEC.stream(context_seconds=1.0)
+    with pytest.warns(UserWarning, match="the length of the whole window"):
+        ENCODEC.stream(chunk_seconds=1.0, context_seconds=0.5)
     with ENCODEC.stream(chunk_seconds=0.1) as stream:
         with pytest.raises(AudioError, match="NaN"):
             stream.push(np.array([np.nan]))

@@ -188,6 +188,11 @@ def test_bad_options(options: dict[str, object], message: str) -> None:
         train_tokenizer([], codebook_sizes=[SIZE] * K, **{"vocab_size": 100, **options})
 
 
+def test_an_iterator_that_has_given_its_clips_already(caplog: pytest.LogCaptureFixture) -> None:
+    train_tokenizer(iter(()), codebook_sizes=[SIZE] * K, vocab_size=100)
+    assert "There were no codes to train on" in caplog.text
+
+
 def test_folders(tmp_path: Path) -> None:
     with pytest.raises(CodesError, match="There are no codes"):
         CodesFolder(tmp_path)

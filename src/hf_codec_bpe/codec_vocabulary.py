@@ -299,7 +299,8 @@ def _no_single_codec(
     )
     asked = [] if wanted is None else [f"codebooks of {list(wanted)} codes"]
     asked += [] if index is None else [f"index {index}"]
+    choose = " Say which one with codec_index, or --codec-index." if index is None else ""
     return (
         f"The tokenizer does not have exactly one codec with {' and '.join(asked) or 'any codes'}: "
-        f"it knows {known}."
+        f"it knows {known}.{choose if len(alphabets) > 1 else ''}"
     )

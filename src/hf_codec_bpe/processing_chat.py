@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
@@ -96,6 +97,8 @@ def _shows_parts(
         rendered, _ = render_jinja_template(marked, chat_template=chat_template, **variables)
     except (TemplateError, TypeError, KeyError):
         return False
+    if not marks:  # no part, only lists of none, which a template of text would print
+        return False
     text = "".join(rendered)
     return text.count(audio_token) == marks.count(_CLIP) and all(
         mark in text for mark in marks if mark != _CLIP
@@ -179,9 +182,11 @@ def _clip(part: Mapping[str, Any]) -> Any:
             f"An audio part has the keys {sorted(part)}: it needs exactly one of 'audio', 'path' "
             "and 'url'."
         )
-    if "sampling_rate" in part:
-        return {"array": found[0], "sampling_rate": part["sampling_rate"]}
-    return found[0]
+    (clip,) = found
+    is_array = not isinstance(clip, (str, bytes, os.PathLike, Mapping))  # files say their own rate
+    if is_array and part.get("sampling_rate") is not None:
+        return {"array": clip, "sampling_rate": part["sampling_rate"]}
+    return clip
 
 
 def assistant_spans(

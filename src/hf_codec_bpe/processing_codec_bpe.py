@@ -81,7 +81,8 @@ class CodecBPEProcessor(CodecProcessorMixin):
         audio_end_token: A token of the vocabulary to put after every clip; likewise.
         chat_template: See `apply_chat_template`.
         chunk_seconds: Encode in chunks; see `AudioCodec.encode`. Saved, because it changes codes.
-        context_seconds: Previous audio that a chunk sees; see `AudioCodec.encode`. Saved likewise.
+        context_seconds: The length of the window that a chunk is encoded in, the chunk included;
+            see `AudioCodec.encode`. Saved likewise.
         codec_index: Which of the tokenizer's codecs this is, in the order in which they were added;
             needed only where two have equal codebooks.
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CodecProcessorMixin"]
 
+_OF_THE_CODEC = {"bandwidth", "device", "dtype", "num_codebooks", "torch_dtype"}
+"""What `load_codec` takes, and a processor would ignore."""
 _AUTO_MAP = {"AutoProcessor": f"{STUB.stem}.CodecBPEProcessor"}
 """For those who pass `trust_remote_code=True` instead of importing the package."""
 
@@ -54,6 +56,12 @@ class CodecProcessorMixin(ProcessorMixin):
             ProcessorError: What is there does not fit together, or was not made by this package.
         """
         name = os.fspath(pretrained_model_name_or_path)
+        if misplaced := _OF_THE_CODEC & kwargs.keys():
+            raise ProcessorError(
+                f"{', '.join(sorted(misplaced))} cannot be given here: a processor's codec is "
+                "pinned, and .to(device) moves it. For another codec, make another processor: "
+                "CodecBPEProcessor.from_codec(load_codec(...), tokenizer)."
+            )
         try:
             processor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
         except CodecBPEError:

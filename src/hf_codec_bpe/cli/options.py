@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bandwidth",
+    "CodecIndex",
     "CodecName",
     "Device",
     "NumCodebooks",
@@ -57,6 +58,15 @@ Revision: TypeAlias = Annotated[
         "--revision",
         help="Which commit, tag or branch of the codec's repository.",
         metavar="REVISION",
+    ),
+]
+CodecIndex: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--codec-index",
+        help="Which codec, where the tokenizer was extended with several: 0 is the first.",
+        min=0,
+        metavar="N",
     ),
 ]
 Device: TypeAlias = Annotated[
@@ -128,8 +138,8 @@ def open_codec(
     )
 
 
-def open_vocabulary(tokenizer: str) -> CodecVocabulary:
-    """The audio tokens of a tokenizer, or of the demo's.
+def open_vocabulary(tokenizer: str, codec_index: int | None) -> CodecVocabulary:
+    """The audio tokens of a tokenizer's only codec, or of that one.
 
     Raises:
         TokenizerError: The tokenizer cannot be loaded, or knows no codec or several.
@@ -146,7 +156,7 @@ def open_vocabulary(tokenizer: str) -> CodecVocabulary:
             f"{tokenizer} could not be loaded ({first_line(error).rstrip(': ')}): name a folder "
             "that train, extend or save_pretrained wrote, or a Hub repository."
         ) from error
-    return CodecVocabulary.of(loaded)
+    return CodecVocabulary.of(loaded, index=codec_index)
 
 
 def frame_rate_of(given: float | None, tokenizer: str, codes: Path | None) -> float:

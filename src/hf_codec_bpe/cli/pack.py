@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .options import frame_rate_of, open_vocabulary
+from .options import CodecIndex, frame_rate_of, open_vocabulary
 
 __all__ = ["pack"]
 
@@ -28,6 +28,7 @@ def pack(
         Path,
         typer.Argument(help="The file to write: .parquet (input_ids) or .txt.", metavar="OUT"),
     ],
+    codec_index: CodecIndex = None,
     sequence_length: Annotated[
         int,
         typer.Option(
@@ -97,7 +98,7 @@ def pack(
     from ..data.sequence_files import is_text, write_sequences
 
     is_text(out)  # refuses other endings before any work
-    vocabulary = open_vocabulary(tokenizer)
+    vocabulary = open_vocabulary(tokenizer, codec_index)
     num_codebooks = vocabulary.alphabet.num_codebooks
     folder = open_codes(codes, num_codebooks=num_codebooks, codes_filter=codes_filter)
     clips = whole_clips(folder)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import frame_rate_of, open_vocabulary
+from .options import CodecIndex, frame_rate_of, open_vocabulary
 
 if TYPE_CHECKING:
     from ..data.statistics import SequenceStatistics, Spread
@@ -30,6 +30,7 @@ def stats(
             help="The tokenizer that made them: a Hub id or a folder.", metavar="TOKENIZER"
         ),
     ],
+    codec_index: CodecIndex = None,
     codes: Annotated[
         Path | None,
         typer.Option(help="The folder of codes, which says the frame rate.", metavar="PATH"),
@@ -53,7 +54,7 @@ def stats(
     from ..data.sequence_files import read_sequences
     from ..data.statistics import sequence_statistics
 
-    vocabulary = open_vocabulary(tokenizer)
+    vocabulary = open_vocabulary(tokenizer, codec_index)
     rate = frame_rate_of(frame_rate, tokenizer, codes)
     sequences = islice(read_sequences(data, vocabulary), num_sequences)
     progress = tqdm(sequences, unit="sequence", desc="Counting")

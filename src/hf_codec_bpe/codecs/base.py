@@ -93,6 +93,8 @@ class AudioCodec(ABC):
         self.codebook_sizes = self._select_codebooks(num_codebooks, bandwidth)
         self.settings = self._checked_settings(settings)
         self.feature_extractor = feature_extractor or self._make_feature_extractor()
+        self.folder: str | None = None
+        """Where it was loaded from, if that is on this machine."""
         self._fingerprints: dict[torch.dtype, str] = {}
 
     def __repr__(self) -> str:
@@ -273,7 +275,7 @@ class AudioCodec(ABC):
         settings = {**self.settings, **settings}
         if num_codebooks == self.num_codebooks and settings == self.settings:
             return self
-        return type(self)(
+        twin = type(self)(
             self.model,
             self.feature_extractor,
             num_codebooks=num_codebooks,
@@ -281,6 +283,8 @@ class AudioCodec(ABC):
             revision=self.revision,
             **settings,
         )
+        twin.folder = self.folder
+        return twin
 
     def max_batch_size(self, batch_size: int) -> int:
         """How many windows are encoded at once when `batch_size` are allowed."""

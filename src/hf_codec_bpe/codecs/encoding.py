@@ -6,6 +6,7 @@ Axis letters: B = batch, K = codebooks, T = frames, S = samples.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -104,6 +105,13 @@ def check_window(chunk_seconds: float | None, context_seconds: float) -> None:
         raise CodecError(
             f"context_seconds={context_seconds} needs chunk_seconds: context is what a chunk sees "
             "of the audio in front of it."
+        )
+    if chunk_seconds and 0 < context_seconds < chunk_seconds:
+        warnings.warn(
+            f"context_seconds={context_seconds} is within chunk_seconds={chunk_seconds}, so that "
+            "chunks see nothing in front of them: it is the length of the whole window, of which "
+            "the chunk is the end.",
+            stacklevel=2,
         )
 
 

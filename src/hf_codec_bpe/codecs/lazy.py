@@ -36,6 +36,8 @@ class LazyCodec:
         self.source: dict[str, Any] = {}
         """How the processor itself was loaded: `name_or_path`, `revision`, `token`..."""
         self.device: str | torch.device | None = None
+        self.folder = None if codec is None else codec.folder
+        """Where the codec lies on this machine, if it was loaded from there."""
         self._codec = codec
 
     @classmethod
@@ -126,6 +128,8 @@ class LazyCodec:
             access = ("token", "cache_dir", "local_files_only")
             options = {key: self.source[key] for key in access if key in self.source}
             return {"name_or_path": pin.name_or_path, "revision": pin.revision, **options}
+        if not self.source and self.folder:
+            return {"name_or_path": self.folder}
         if not self.source:
             raise ProcessorError(
                 "The codec of this processor existed only in memory, where a copy in another "

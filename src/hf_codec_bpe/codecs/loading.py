@@ -79,6 +79,8 @@ def load_codec(
     if preset and preset.files:
         return _load_original(preset, where, device=device, dtype=dtype, **choice)
     codec = _loaded(name, place, dtype, where, choice)
+    if os.path.isdir(place):
+        codec.folder = os.path.abspath(os.path.join(place, subfolder))
     return codec if device is None else codec.to(device)
 
 

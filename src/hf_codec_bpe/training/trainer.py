@@ -5,6 +5,7 @@ Axis letters: K = codebooks, T = frames.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +22,8 @@ from ..tokenization_codec_bpe import CodecBPETokenizer
 from .backends import Recipe, trained
 
 __all__ = ["check_vocab_size", "train_tokenizer"]
+
+logger = logging.getLogger(__name__)
 
 
 def train_tokenizer(
@@ -102,6 +105,11 @@ def train_tokenizer(
     )
     seen = Counter(num_clips=0, num_frames=0)
     backend = trained(recipe, _words(codes, alphabet, chunk_frames, seen))
+    if recipe.longest_token != 1 and not seen["num_clips"]:
+        logger.warning(
+            "There were no codes to train on, so nothing was learnt: an iterator gives its clips "
+            "only once. (max_token_codebook_ngrams=0 asks for the codes alone.)"
+        )
     return CodecBPETokenizer(
         tokenizer_object=_HandedOver(backend),
         codebook_sizes=list(alphabet.codebook_sizes),
