@@ -438,7 +438,8 @@ def test_a_build_goes_on_where_it_stopped(
     for seed in range(4):
         save_audio(tiny.speech_like(16_000, seed), tmp_path / "audio" / f"{seed}.wav", 16_000)
     arguments = ["build", "demo", "--audio", tmp_path / "audio", "--out", tmp_path / "out"]
-    arguments += ["--vocab-size", "2200"]
+    chunks = ["--chunk-seconds", "0.7"]  # 43.75 frames
+    arguments += [*chunks, "--vocab-size", "2200"]
 
     with monkeypatch.context() as patch:
         patch.setattr(building, "train_tokenizer", _broken_off)
@@ -447,6 +448,11 @@ def test_a_build_goes_on_where_it_stopped(
     assert not (tmp_path / "out" / "processor").exists()
     command(*arguments, "--push", NAME)
     built = AutoProcessor.from_pretrained(tmp_path / "out" / "processor")
+    trained = tmp_path / "trained"
+    command("train", tmp_path / "out/codes", "-o", trained, *chunks, "--vocab-size", "2200")
+    assert built.tokenizer.init_kwargs["training"]["chunk_frames"] == 43  # as codec-bpe rounds
+    state = built.tokenizer.backend_tokenizer.to_str()
+    assert AutoTokenizer.from_pretrained(trained).backend_tokenizer.to_str() == state
     assert AutoProcessor.from_pretrained(NAME).tokenizer.get_vocab() == built.tokenizer.get_vocab()
     report = json.loads((tmp_path / "out" / "report" / "report.json").read_text())
     card = Path(hf_hub_download(NAME, "README.md")).read_text()

@@ -36,7 +36,7 @@ from ..evaluation.plots import is_matplotlib_available
 from ..evaluation.reconstruction import codec_report
 from ..processing_codec_bpe import CodecBPEProcessor
 from ..training import train_tokenizer
-from ..training.trainer import check_vocab_size
+from ..training.trainer import check_vocab_size, frames_of_chunk
 
 if TYPE_CHECKING:
     from ..codecs import AudioCodec
@@ -164,13 +164,12 @@ class Build:
         for left in self.out.glob(f".{self.folder.name}-*"):  # by a build that was killed
             shutil.rmtree(left)
         codes = CodeShards(self.out / "codes")
-        frames = None if self.chunk_seconds is None else self.chunk_seconds * self.codec.frame_rate
         tokenizer = train_tokenizer(
             codes,
             codebook_sizes=self.codec.codebook_sizes,
             vocab_size=self.recipe.vocab_size,
             max_token_codebook_ngrams=self.recipe.max_token_codebook_ngrams,
-            chunk_frames=None if frames is None else round(frames),
+            chunk_frames=frames_of_chunk(self.chunk_seconds, self.codec.frame_rate),
             show_progress=True,
         )
         processor = CodecBPEProcessor.from_codec(
