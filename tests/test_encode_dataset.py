@@ -383,6 +383,21 @@ def test_ctrl_c_stops_the_thread_too(corpus: Path, monkeypatch: pytest.MonkeyPat
     assert files_of(Path("out")) == files_of(Path("whole"))
 
 
+def test_two_runs_into_one_folder_leave_each_other_alone(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec = EncodecCodec(tiny.encodec(), num_codebooks=4)
+
+    def encode_batch(values: torch.Tensor) -> torch.Tensor:
+        encode(corpus, "out", ENCODEC)  # all of it, while the first shard is half written
+        return ENCODEC._encode_batch(values)
+
+    monkeypatch.setattr(codec, "_encode_batch", encode_batch)
+    encode(corpus, "out", codec)
+    encode(corpus, "whole", ENCODEC)
+    assert files_of(Path("out")) == files_of(Path("whole"))
+
+
 def test_threads_that_read_change_nothing(corpus: Path) -> None:
     (corpus / "a/broken.wav").write_text("not audio")
     codec = BatchingCodec(tiny.encodec(), num_codebooks=4)
