@@ -421,6 +421,21 @@ def test_a_build_of_a_corpus_as_it_comes(
     plan = json.loads(Path("out/build.json").read_text())
     assert plan["recipe"]["vocab_size"] == 2_200
 
+    # A clip that is repaired: nothing is trained anew, but it is said how to.
+    save_audio(tiny.speech_like(8_000, 1), bad[1], 16_000)
+    caplog.clear()
+    build("audio", 2_200)
+    messages = " ".join(caplog.messages)
+    assert "Not trained on: " + str(bad[1].relative_to(tmp_path)) in messages
+    assert f"delete {Path('out/processor')} and run the same again" in messages
+    shutil.rmtree("out/processor")
+    Path("out/report/stale").touch()
+    caplog.clear()
+    build("audio", 2_200)
+    assert "Not trained on" not in " ".join(caplog.messages)
+    assert "speaker 1/0_c0" in CodeShards("out/codes").names
+    assert not Path("out/report/stale").exists()
+
     shutil.rmtree("out")
     build(str(tmp_path / "audio"), 2_200, "--held-out", "audio/speaker 2")  # by another path
     plan = json.loads(Path("out/build.json").read_text())

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..appearing import appearing_folder, write_json
 from ..audio import load_audio
-from ..code_shards import CodeShards
+from ..code_shards import CodeShards, encoding_errors
 from ..data.audio_files import find_audio
 from ..data.encode_dataset import encode_dataset
 from ..data.sources import SourceList, file_source
@@ -101,7 +101,9 @@ class Build:
         Raises:
             CodesError: See `encode_dataset`; other steps have errors of their own.
         """
-        if not self.folder.exists():
+        if self.folder.exists():
+            self._tell_what_failed()
+        else:
             self._encode()
             self._assemble()
         processor = CodecBPEProcessor.from_pretrained(self.folder)
@@ -160,7 +162,21 @@ class Build:
         for failed in summary.errors:
             logger.warning("Not trained on: %s", failed["reason"])
 
+    def _tell_what_failed(self) -> None:
+        """Of a build whose processor is there: clips that failed are not tried again."""
+        failures = encoding_errors(self.out / "codes")
+        for failed in failures:
+            logger.warning("Not trained on: %s", failed["reason"])
+        if failures:
+            logger.warning(
+                "If these clips can be read by now, delete %s and run the same again: they are "
+                "then tried again, and the tokenizer is trained and measured anew.",
+                self.folder,
+            )
+
     def _assemble(self) -> None:
+        for measured in ("report", "evaluation"):  # of a processor that was deleted
+            shutil.rmtree(self.out / measured, ignore_errors=True)
         for left in self.out.glob(f".{self.folder.name}-*"):  # by a build that was killed
             shutil.rmtree(left)
         codes = CodeShards(self.out / "codes")
