@@ -226,6 +226,9 @@ def test_bad_sources(corpus: Path) -> None:
         encode([corpus / "a" / "00.wav"] * 2, "out")
     with pytest.raises(AudioNotFoundError):
         encode("nowhere", "out")
+    Path("list.csv").write_text("path\na.wav\n")
+    with pytest.raises(AudioError, match=r"list\.csv is a manifest, and there are 1 other"):
+        encode([corpus, "list.csv"], "out")
     assert not Path("out").exists()
 
 

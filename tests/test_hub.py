@@ -442,6 +442,12 @@ def test_a_build_of_a_corpus_as_it_comes(
     assert len(plan["held_out"]) == 7
     assert not set(plan["held_out"]) & set(plan["training"])
 
+    shutil.rmtree("out")
+    rows = [f"speaker 2/{number}.wav" for number in range(3)]
+    Path("audio/list.csv").write_text("\n".join(["path", *rows]))
+    build("audio/list.csv", 2_200)
+    assert CodeShards("out/codes").names == [f"{row[:-4]}_c0" for row in rows[1:]]
+
 
 def _broken_off(*_: object, **__: object) -> None:
     raise RuntimeError("broken off")

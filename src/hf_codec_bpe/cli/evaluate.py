@@ -148,15 +148,10 @@ def _is_processor(place: str, revision: str | None) -> bool:
 
 
 def _clips(audio: list[Path]) -> list[Any]:
-    """Paths, or the rows of a manifest."""
-    from ..data.audio_files import find_audio
-    from ..data.sources import MANIFESTS, open_sources
+    """Clips, and what is said in them if a manifest tells."""
+    from ..data.sources import read_clips
 
-    if len(audio) == 1 and audio[0].suffix.lower() in MANIFESTS and audio[0].is_file():
-        sources = open_sources(audio)
-        rows = sources.read(0, sources.num_sources or 0)
-        return [{"audio": row.audio, "text": row.text} for row in rows]
-    return [file.path for file in find_audio(audio)]
+    return [{"audio": clip.audio, "text": clip.text} for clip in read_clips(audio)]
 
 
 def _read(path: Path) -> CodecReport:

@@ -23,7 +23,7 @@ def report(
     ],
     audio: Annotated[
         list[Path],
-        typer.Argument(help="Held-out audio: files and folders.", metavar="AUDIO"),
+        typer.Argument(help="Held-out audio: files and folders, or one manifest.", metavar="AUDIO"),
     ],
     out: Annotated[
         Path,
@@ -48,7 +48,7 @@ def report(
     from tqdm import tqdm
 
     from ..bundled import place_of
-    from ..data.audio_files import find_audio
+    from ..data.sources import read_clips
     from ..evaluation.clip_tokens import clip_tokens
     from ..evaluation.compression import audio_report
     from ..evaluation.pages import write_report
@@ -59,7 +59,7 @@ def report(
     make_folder(out)
     hide_loading_bars()
     loaded = CodecBPEProcessor.from_pretrained(place_of(processor)).to(device)
-    files = [file.path for file in find_audio(audio)]
+    files = [clip.audio for clip in read_clips(audio)]
     title = name or ", ".join(map(str, audio))
     found = audio_report(loaded, tqdm(files, unit="clip", desc="Measuring"), name=title)
     page = write_report(out, found, clip_tokens(loaded, files[0]))

@@ -23,9 +23,8 @@ from typing import TYPE_CHECKING, Any
 from ..appearing import appearing_folder, write_json
 from ..audio import load_audio
 from ..code_shards import CodeShards, encoding_errors
-from ..data.audio_files import find_audio
 from ..data.encode_dataset import encode_dataset
-from ..data.sources import SourceList, file_source
+from ..data.sources import SourceList, read_clips
 from ..errors import AudioError, BuildError
 from ..evaluation.codec_figures import CodecReport
 from ..evaluation.compression import audio_report
@@ -56,7 +55,7 @@ class Build:
     Args:
         codec: The codec, with the codebooks to use.
         recipe: The tokenizer to train.
-        audio: Files and folders.
+        audio: Files and folders, or one manifest of files, see `encode_dataset`.
         out: The folder that all of it goes to.
         held_out: Audio to measure with; by default every 20th file, at least one, which is then not
             trained on.
@@ -81,15 +80,14 @@ class Build:
         self.recipe = recipe
         self.out = Path(out)
         self.chunk_seconds = chunk_seconds
-        files = find_audio(audio)
-        chosen = find_audio(held_out) if held_out else files[::_HELD_OUT_EVERY]
-        self.held_out = [file.path for file in chosen]
-        apart = {path.resolve() for path in self.held_out}
-        training = [file for file in files if file.path.resolve() not in apart]
-        self.training = SourceList(map(file_source, training))
-        if not training:
+        clips = read_clips(audio)
+        chosen = read_clips(held_out) if held_out else clips[::_HELD_OUT_EVERY]
+        self.held_out = [clip.audio for clip in chosen]
+        apart = set(map(_place, self.held_out))
+        self.training = SourceList(clip for clip in clips if _place(clip.audio) not in apart)
+        if not self.training.sources:
             raise BuildError(
-                f"{len(files)} file(s) of audio are not enough to train on some and measure with "
+                f"{len(clips)} file(s) of audio are not enough to train on some and measure with "
                 "others: add more, or pass other audio as held_out."
             )
         check_vocab_size(recipe.vocab_size, sum(codec.codebook_sizes))
@@ -136,8 +134,8 @@ class Build:
             "codec": self.codec.pin.to_dict(),
             "recipe": vars(self.recipe),
             "chunk_seconds": self.chunk_seconds,
-            "training": [str(Path(source.audio).resolve()) for source in self.training.sources],
-            "held_out": [str(file.resolve()) for file in self.held_out],
+            "training": [_place(source.audio) for source in self.training.sources],
+            "held_out": list(map(_place, self.held_out)),
         }
         if not path.exists():
             write_json(path, plan)
@@ -195,7 +193,7 @@ class Build:
             processor.save_pretrained(part)
 
     @cached_property
-    def _measured(self) -> list[Path]:
+    def _measured(self) -> list[str]:
         """The files that are held out and can be read."""
         found = []
         for file in self.held_out:
@@ -224,9 +222,14 @@ class Build:
         return report
 
 
-def _name(files: Sequence[Path]) -> str:
+def _place(audio: str) -> str:
+    """Where a file is, the same by whatever path, or a URL."""
+    return audio if "://" in audio else str(Path(audio).resolve())
+
+
+def _name(files: Sequence[str]) -> str:
     """What readers of a card may know of the held-out set: no paths of this machine."""
-    names = ", ".join(file.name for file in files[:3])
+    names = ", ".join(Path(file).name for file in files[:3])
     return names if len(files) <= 3 else f"{names} and {len(files) - 3} more files"
 
 
