@@ -21,17 +21,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..appearing import appearing_folder, write_json
-from ..audio import load_audio
 from ..code_shards import CodeShards, encoding_errors
 from ..data.encode_dataset import encode_dataset
 from ..data.sources import SourceList, read_clips
-from ..errors import AudioError, BuildError
+from ..errors import BuildError
 from ..evaluation.codec_figures import CodecReport
 from ..evaluation.compression import audio_report
 from ..evaluation.compression_figures import CompressionReport
 from ..evaluation.metrics import are_metrics_available
 from ..evaluation.pages import write_codec_report
 from ..evaluation.plots import is_matplotlib_available
+from ..evaluation.readable import readable
 from ..evaluation.reconstruction import codec_report
 from ..processing_codec_bpe import CodecBPEProcessor
 from ..training import train_tokenizer
@@ -195,17 +195,7 @@ class Build:
     @cached_property
     def _measured(self) -> list[str]:
         """The files that are held out and can be read."""
-        found = []
-        for file in self.held_out:
-            try:
-                load_audio(file, self.codec.sampling_rate)
-            except AudioError as error:
-                logger.warning("Not measured: %s", error)
-            else:
-                found.append(file)
-        if not found:
-            raise BuildError("None of the files that are held out can be read: pass others.")
-        return found
+        return readable(self.held_out, self.codec.sampling_rate, str, logger.warning)
 
     def _report(self, processor: CodecBPEProcessor) -> CompressionReport:
         path = self.out / "report" / "report.json"
