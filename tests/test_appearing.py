@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from hf_codec_bpe.appearing import appearing_file, appearing_folder, write_json
+from hf_codec_bpe.appearing import appearing_file, appearing_folder, is_left_behind, write_json
 
 
 def names(folder: Path) -> list[str]:
@@ -82,6 +85,34 @@ def test_the_longest_names(tmp_path: Path, is_shared: bool) -> None:
             partial.write_text(name)
         assert (tmp_path / name).read_text() == name
     assert len(names(tmp_path)) == 2
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from hf_codec_bpe.appearing import appearing_file
+
+with appearing_file(Path(sys.argv[1]), is_shared=True) as partial:
+    partial.write_text("ha")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_leaves_is_told_from_what_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with appearing_file(tmp_path / "file", is_shared=True) as written:
+        written.write_text("ha")
+        subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "file")], check=False)
+        (left,) = set(tmp_path.iterdir()) - {written}
+        assert is_left_behind(left)
+        assert not is_left_behind(written)
+        monkeypatch.setattr("platform.node", lambda: "another machine")
+        for path in (left, written):
+            assert not is_left_behind(path)  # nobody can tell
+        os.utime(left, (0, 0))
+        assert is_left_behind(left)
+    assert not is_left_behind(written)  # it has appeared
 
 
 def make(part: Path) -> None:

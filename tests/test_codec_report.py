@@ -29,6 +29,7 @@ from hf_codec_bpe.cli.app import app
 from hf_codec_bpe.codecs import FlexiCodecCodec, MimiCodec
 from hf_codec_bpe.errors import MissingDependencyError, ReportError
 from hf_codec_bpe.evaluation import CodecReport, codec_report, compression_report, metrics
+from hf_codec_bpe.evaluation.bench import Bench
 from hf_codec_bpe.evaluation.codec_table import codec_table
 from hf_codec_bpe.evaluation.metrics import measure, mel_distance, pesq, si_sdr, stoi
 from hf_codec_bpe.evaluation.recognition import word_errors, words
@@ -334,8 +335,8 @@ def test_a_build_evaluates_once(
 # The command.
 
 
-def command(*arguments: object) -> None:
-    app(["evaluate", *map(str, arguments)], standalone_mode=False)
+def command(*arguments: object) -> int:
+    return app(["evaluate", *map(str, arguments)], standalone_mode=False) or 0
 
 
 def test_the_command_on_the_demo(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -354,7 +355,10 @@ def test_the_command_on_the_demo(capsys: pytest.CaptureFixture[str], tmp_path: P
 
 
 def test_codecs_side_by_side_and_a_recogniser(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, report: CodecReport
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    report: CodecReport,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     MimiCodec(tiny.mimi()).save_pretrained(tmp_path / "mimi")
     save_recogniser(tmp_path / "asr")
@@ -370,10 +374,25 @@ def test_codecs_side_by_side_and_a_recogniser(
     assert "Words were recognised by asr; errors count against the transcripts." in table
     other = replace(report, clips=[replace(report.clips[0], name="another.wav")])
     (tmp_path / "report.json").write_text(json.dumps(other.to_dict()))
-    with pytest.raises(ReportError, match="on other clips"):
-        command(tmp_path / "mimi", demo_clip(), "-k", 1, *options[2:])
+    with monkeypatch.context() as patch:
+        patch.setattr(Bench, "measure", None)  # told before anything is measured
+        with pytest.raises(ReportError, match="on other clips"):
+            command(tmp_path / "mimi", demo_clip(), "-k", 1, *options[2:])
     with pytest.raises(ReportError, match="cannot be loaded as a speech recogniser"):
         command(tmp_path / "mimi", demo_clip(), "--asr", tmp_path / "mimi")
+
+
+def test_a_bad_clip_is_left_out(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_text("no audio")
+    save_audio(SPEECH, tmp_path / "b.wav", RATE)
+    with pytest.raises(ReportError, match="None of the clips"):
+        command("demo", tmp_path / "a.wav")
+    options = ["--out", tmp_path / "out"]
+    assert command("demo", tmp_path, *options, "--json") == 1
+    printed = capsys.readouterr()
+    assert f"Not measured: {tmp_path / 'a.wav'}" in printed.err
+    assert [clip["name"] for clip in json.loads(printed.out)["clips"]] == ["b.wav"]
+    assert command("demo", tmp_path / "b.wav", "--beside", tmp_path / "out/report.json") == 0
 
 
 def save_recogniser(folder: Path) -> None:

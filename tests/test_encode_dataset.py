@@ -226,6 +226,9 @@ def test_bad_sources(corpus: Path) -> None:
         encode([corpus / "a" / "00.wav"] * 2, "out")
     with pytest.raises(AudioNotFoundError):
         encode("nowhere", "out")
+    Path("list.csv").write_text("path\na.wav\n")
+    with pytest.raises(AudioError, match=r"list\.csv is a manifest, and there are 1 other"):
+        encode([corpus, "list.csv"], "out")
     assert not Path("out").exists()
 
 
@@ -380,6 +383,21 @@ def test_ctrl_c_stops_the_thread_too(corpus: Path, monkeypatch: pytest.MonkeyPat
     assert not [name for name in files_of(Path("out")) if "partial" in name]
     encode(corpus, "out", ENCODEC, shard_size=2)
     encode(corpus, "whole", ENCODEC, shard_size=2)
+    assert files_of(Path("out")) == files_of(Path("whole"))
+
+
+def test_two_runs_into_one_folder_leave_each_other_alone(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec = EncodecCodec(tiny.encodec(), num_codebooks=4)
+
+    def encode_batch(values: torch.Tensor) -> torch.Tensor:
+        encode(corpus, "out", ENCODEC)  # all of it, while the first shard is half written
+        return ENCODEC._encode_batch(values)
+
+    monkeypatch.setattr(codec, "_encode_batch", encode_batch)
+    encode(corpus, "out", codec)
+    encode(corpus, "whole", ENCODEC)
     assert files_of(Path("out")) == files_of(Path("whole"))
 
 

@@ -421,11 +421,32 @@ def test_a_build_of_a_corpus_as_it_comes(
     plan = json.loads(Path("out/build.json").read_text())
     assert plan["recipe"]["vocab_size"] == 2_200
 
+    # A clip that is repaired: nothing is trained anew, but it is said how to.
+    save_audio(tiny.speech_like(8_000, 1), bad[1], 16_000)
+    caplog.clear()
+    build("audio", 2_200)
+    messages = " ".join(caplog.messages)
+    assert "Not trained on: " + str(bad[1].relative_to(tmp_path)) in messages
+    assert f"delete {Path('out/processor')} and run the same again" in messages
+    shutil.rmtree("out/processor")
+    Path("out/report/stale").touch()
+    caplog.clear()
+    build("audio", 2_200)
+    assert "Not trained on" not in " ".join(caplog.messages)
+    assert "speaker 1/0_c0" in CodeShards("out/codes").names
+    assert not Path("out/report/stale").exists()
+
     shutil.rmtree("out")
     build(str(tmp_path / "audio"), 2_200, "--held-out", "audio/speaker 2")  # by another path
     plan = json.loads(Path("out/build.json").read_text())
     assert len(plan["held_out"]) == 7
     assert not set(plan["held_out"]) & set(plan["training"])
+
+    shutil.rmtree("out")
+    rows = [f"speaker 2/{number}.wav" for number in range(3)]
+    Path("audio/list.csv").write_text("\n".join(["path", *rows]))
+    build("audio/list.csv", 2_200)
+    assert CodeShards("out/codes").names == [f"{row[:-4]}_c0" for row in rows[1:]]
 
 
 def _broken_off(*_: object, **__: object) -> None:
@@ -438,7 +459,8 @@ def test_a_build_goes_on_where_it_stopped(
     for seed in range(4):
         save_audio(tiny.speech_like(16_000, seed), tmp_path / "audio" / f"{seed}.wav", 16_000)
     arguments = ["build", "demo", "--audio", tmp_path / "audio", "--out", tmp_path / "out"]
-    arguments += ["--vocab-size", "2200"]
+    chunks = ["--chunk-seconds", "0.7"]  # 43.75 frames
+    arguments += [*chunks, "--vocab-size", "2200"]
 
     with monkeypatch.context() as patch:
         patch.setattr(building, "train_tokenizer", _broken_off)
@@ -447,6 +469,11 @@ def test_a_build_goes_on_where_it_stopped(
     assert not (tmp_path / "out" / "processor").exists()
     command(*arguments, "--push", NAME)
     built = AutoProcessor.from_pretrained(tmp_path / "out" / "processor")
+    trained = tmp_path / "trained"
+    command("train", tmp_path / "out/codes", "-o", trained, *chunks, "--vocab-size", "2200")
+    assert built.tokenizer.init_kwargs["training"]["chunk_frames"] == 43  # as codec-bpe rounds
+    state = built.tokenizer.backend_tokenizer.to_str()
+    assert AutoTokenizer.from_pretrained(trained).backend_tokenizer.to_str() == state
     assert AutoProcessor.from_pretrained(NAME).tokenizer.get_vocab() == built.tokenizer.get_vocab()
     report = json.loads((tmp_path / "out" / "report" / "report.json").read_text())
     card = Path(hf_hub_download(NAME, "README.md")).read_text()

@@ -181,8 +181,13 @@ def test_what_others_wrote_stays(processor: CodecBPEProcessor, newline: str) -> 
 
 def test_the_command_writes_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_audio(tiny.speech_like(16_000), tmp_path / "clip.wav", 16_000)
+    (tmp_path / "list.csv").write_text("path\nbad.wav\nclip.wav\n")
+    (tmp_path / "bad.wav").write_text("no audio")
     out = tmp_path / "report"
-    app(["report", "demo", str(tmp_path), "--out", str(out), "--json"], standalone_mode=False)
+    app(
+        ["report", "demo", str(tmp_path / "list.csv"), "--out", str(out), "--json"],
+        standalone_mode=False,
+    )
     found = json.loads(capsys.readouterr().out)
     assert found == json.loads((out / "report.json").read_text())
     assert found["num_clips"] == 1

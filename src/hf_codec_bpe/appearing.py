@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
+import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -12,12 +15,14 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 from uuid import uuid4
 
-__all__ = ["appearing_file", "appearing_folder", "write_json"]
+__all__ = ["appearing_file", "appearing_folder", "is_left_behind", "write_json"]
 
 Guard: TypeAlias = Callable[[Path], AbstractContextManager[Any]]
 
 _LONGEST = 200
 """Bytes of a file's name that leave room for more, of the 255 that there are."""
+_PATIENCE = 24 * 3600.0
+"""Seconds without a change after which a file of a process that cannot be asked counts as left."""
 
 
 @contextmanager
@@ -35,7 +40,7 @@ def appearing_file(
     """
     with guard(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    mark = f".{uuid4().hex}" if is_shared else ""
+    mark = f".{_machine()}-{os.getpid()}-{uuid4().hex[:12]}" if is_shared else ""
     partial = path.with_name(f".{_short(path.name)}{mark}.partial")
     try:
         yield partial
@@ -47,6 +52,21 @@ def appearing_file(
                 _sync(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def is_left_behind(partial: Path) -> bool:
+    """Whether nobody writes a shared file any more that is not whole yet.
+
+    Its name tells who did. A process of this machine can be asked for; of others' files, only those
+    that have not changed for a day count.
+    """
+    writer = re.search(r"\.(\w+)-(\d+)-\w+\.partial$", partial.name)
+    if writer and writer[1] == _machine():
+        return not _runs(int(writer[2]))
+    try:
+        return time.time() - partial.stat().st_mtime > _PATIENCE
+    except FileNotFoundError:  # it has appeared
+        return False
 
 
 @contextmanager
@@ -97,3 +117,18 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _machine() -> str:
+    """A short name for this machine, the same in all its processes."""
+    return hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is somebody else's
+        return True
+    return True

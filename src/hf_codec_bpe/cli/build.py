@@ -25,7 +25,10 @@ def build(
     ],
     audio: Annotated[
         list[Path],
-        typer.Option(help="The corpus: a file or a folder. Repeat it for more.", metavar="PATH"),
+        typer.Option(
+            help="The corpus: a file or a folder; repeat it for more. Or one manifest.",
+            metavar="PATH",
+        ),
     ],
     out: Annotated[
         Path,

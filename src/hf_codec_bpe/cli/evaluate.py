@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import ReportError
-from .options import Device, NumCodebooks, Revision, hide_loading_bars, make_folder, open_codec
+from .options import (
+    Device,
+    NumCodebooks,
+    Revision,
+    hide_loading_bars,
+    make_folder,
+    open_codec,
+    readable_clips,
+)
 
 if TYPE_CHECKING:
     from ..codecs import AudioCodec
@@ -70,16 +79,17 @@ def evaluate(
     """Measure how well, how fast and in how few bits a codec works.
 
     Prints PESQ, STOI, SI-SDR and a mel distance of what comes back, real-time factors, tokens and
-    bits per second with and without BPE, and with --asr word errors.
+    bits per second with and without BPE, and with --asr word errors. A clip that cannot be read is
+    reported and left out; the exit code is then 1.
     """
     from tqdm import tqdm
 
-    from ..evaluation.codec_table import codec_table
+    from ..evaluation.codec_table import check_same_clips, codec_table
     from ..evaluation.metrics import require_metrics
     from ..evaluation.pages import write_codec_report
     from ..evaluation.plots import require_matplotlib
     from ..evaluation.recognition import open_recogniser
-    from ..evaluation.reconstruction import codec_report
+    from ..evaluation.reconstruction import clip_name, codec_report
 
     require_metrics()
     if out is not None:
@@ -87,16 +97,23 @@ def evaluate(
         make_folder(out)
     others = [_read(path) for path in beside or ()]
     clips = _clips(audio)[:limit]
+    opened = _open(codec, num_codebooks, device, revision)
+    good = readable_clips(clips, opened, itemgetter("audio"))
+    title, label = name or ", ".join(map(str, audio)), _label(codec, num_codebooks)
+    names = [clip_name(clip["audio"], index) for index, clip in enumerate(good)]
+    check_same_clips(names, label, title, others)
     found = codec_report(
-        _open(codec, num_codebooks, device, revision),
-        tqdm(clips, unit="clip", desc="Measuring"),
-        name=name or ", ".join(map(str, audio)),
-        label=_label(codec, num_codebooks),
+        opened,
+        tqdm(good, unit="clip", desc="Measuring"),
+        name=title,
+        label=label,
         asr=None if asr is None else open_recogniser(asr, device),
     )
     if out is not None:
         write_codec_report(out, found, others)
     typer.echo(json.dumps(found.to_dict()) if as_json else codec_table([found, *others]))
+    if len(good) < len(clips):
+        raise typer.Exit(1)
 
 
 def _label(codec: str, num_codebooks: int | None) -> str:
@@ -148,15 +165,10 @@ def _is_processor(place: str, revision: str | None) -> bool:
 
 
 def _clips(audio: list[Path]) -> list[Any]:
-    """Paths, or the rows of a manifest."""
-    from ..data.audio_files import find_audio
-    from ..data.sources import MANIFESTS, open_sources
+    """Clips, and what is said in them if a manifest tells."""
+    from ..data.sources import read_clips
 
-    if len(audio) == 1 and audio[0].suffix.lower() in MANIFESTS and audio[0].is_file():
-        sources = open_sources(audio)
-        rows = sources.read(0, sources.num_sources or 0)
-        return [{"audio": row.audio, "text": row.text} for row in rows]
-    return [file.path for file in find_audio(audio)]
+    return [{"audio": clip.audio, "text": clip.text} for clip in read_clips(audio)]
 
 
 def _read(path: Path) -> CodecReport:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
 
 import typer
 
@@ -14,6 +16,9 @@ from ..errors import AlphabetError, CodecBPEError, CodesError, TokenizerError, f
 if TYPE_CHECKING:
     from ..codec_vocabulary import CodecVocabulary
     from ..codecs import AudioCodec
+    from ..processing_codec_bpe import CodecBPEProcessor
+
+Clip = TypeVar("Clip")
 
 __all__ = [
     "Bandwidth",
@@ -29,6 +34,7 @@ __all__ = [
     "make_folder",
     "open_codec",
     "open_vocabulary",
+    "readable_clips",
 ]
 
 CodecName: TypeAlias = Annotated[
@@ -194,3 +200,22 @@ def _check_frames(family: str) -> None:
             f"Frames of {family} codecs have no fixed length, because such codecs merge frames: "
             "there is no rate to count seconds by. Pass --frame-rate to count by an average."
         )
+
+
+def readable_clips(
+    clips: Iterable[Clip],
+    codec: AudioCodec | CodecBPEProcessor,
+    audio_of: Callable[[Clip], object],
+) -> list[Clip]:
+    """The clips that can be measured; says of the others why not.
+
+    Raises:
+        ReportError: None of them can be read.
+    """
+    from tqdm import tqdm
+
+    from ..evaluation.readable import readable
+
+    rate = getattr(codec, "codec", codec).sampling_rate
+    bar = tqdm(clips, unit="clip", desc="Reading")
+    return readable(bar, rate, audio_of, lambda line: tqdm.write(line, file=sys.stderr))

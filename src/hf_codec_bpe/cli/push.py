@@ -108,7 +108,7 @@ def _measure(thing: Any, held_out: list[Path], name: str | None) -> CompressionR
     """What the tokenizer achieves, and where the extra `evaluate` is there, the codec too."""
     from tqdm import tqdm
 
-    from ..data.audio_files import find_audio
+    from ..data.sources import read_clips
     from ..evaluation.compression import audio_report
     from ..evaluation.metrics import are_metrics_available
     from ..evaluation.reconstruction import codec_report
@@ -118,7 +118,7 @@ def _measure(thing: Any, held_out: list[Path], name: str | None) -> CompressionR
         raise PushError(
             f"A {type(thing).__name__} has no codec to measure --held-out with: push a processor."
         )
-    clips = tqdm([file.path for file in find_audio(held_out)], unit="clip", desc="Measuring")
+    clips = tqdm([clip.audio for clip in read_clips(held_out)], unit="clip", desc="Measuring")
     title = name or ", ".join(map(str, held_out))
     if are_metrics_available():
         return codec_report(thing, clips, name=title)

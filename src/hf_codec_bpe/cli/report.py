@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .options import hide_loading_bars, make_folder
+from .options import hide_loading_bars, make_folder, readable_clips
 
 __all__ = ["report"]
 
@@ -23,7 +23,7 @@ def report(
     ],
     audio: Annotated[
         list[Path],
-        typer.Argument(help="Held-out audio: files and folders.", metavar="AUDIO"),
+        typer.Argument(help="Held-out audio: files and folders, or one manifest.", metavar="AUDIO"),
     ],
     out: Annotated[
         Path,
@@ -43,12 +43,13 @@ def report(
     """Measure a tokenizer on held-out audio, and draw its tokens.
 
     Writes report.html, report.json and pictures: token lengths, frequencies by rank, and the tokens
-    of the first clip over its spectrogram.
+    of the first clip over its spectrogram. A clip that cannot be read is reported and left out; the
+    exit code is then 1.
     """
     from tqdm import tqdm
 
     from ..bundled import place_of
-    from ..data.audio_files import find_audio
+    from ..data.sources import read_clips
     from ..evaluation.clip_tokens import clip_tokens
     from ..evaluation.compression import audio_report
     from ..evaluation.pages import write_report
@@ -59,10 +60,11 @@ def report(
     make_folder(out)
     hide_loading_bars()
     loaded = CodecBPEProcessor.from_pretrained(place_of(processor)).to(device)
-    files = [file.path for file in find_audio(audio)]
+    files = [clip.audio for clip in read_clips(audio)]
+    good = readable_clips(files, loaded, str)
     title = name or ", ".join(map(str, audio))
-    found = audio_report(loaded, tqdm(files, unit="clip", desc="Measuring"), name=title)
-    page = write_report(out, found, clip_tokens(loaded, files[0]))
+    found = audio_report(loaded, tqdm(good, unit="clip", desc="Measuring"), name=title)
+    page = write_report(out, found, clip_tokens(loaded, good[0]))
     if as_json:
         typer.echo(json.dumps(found.to_dict()))
     else:
@@ -70,3 +72,5 @@ def report(
             f"{found.tokens_per_second:.2f} tokens per second, {found.compression:.3f} codes per "
             f"token, {found.coverage:.1%} of the vocabulary used: {page}"
         )
+    if len(good) < len(files):
+        raise typer.Exit(1)

@@ -109,6 +109,7 @@ def train(
     """
     from ..code_shards import CodeShards, open_codes
     from ..training import train_tokenizer
+    from ..training.trainer import frames_of_chunk
 
     make_folder(out)
     info = open_codes(codes, num_files=1).info
@@ -117,7 +118,7 @@ def train(
     chunk_frames = None
     if chunk_seconds:
         rate = frame_rate or _known(info, "framerate", "--frame-rate")
-        chunk_frames = int(chunk_seconds * rate)
+        chunk_frames = frames_of_chunk(chunk_seconds, rate)
     folder = open_codes(
         codes,
         num_codebooks=int(k),

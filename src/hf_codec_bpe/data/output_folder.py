@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..appearing import appearing_file
+from ..appearing import appearing_file, is_left_behind
 from ..code_shards import SETTINGS_FILE
 from ..errors import CodesError, CodesFileError, first_line
 
@@ -52,7 +52,7 @@ def appearing(path: Path) -> AbstractContextManager[Path]:
 def sweep(folder: Path, names: Container[str]) -> None:
     """Removes what runs that were killed left of files with these names."""
     for left in folder.glob(".*.partial"):
-        if left.name[1:].rsplit(".", 2)[0] in names:
+        if left.name[1:].rsplit(".", 2)[0] in names and is_left_behind(left):
             left.unlink(missing_ok=True)
 
 

@@ -129,7 +129,7 @@ class ShardFolder(NamedTuple):
                 yield index
 
     def sweep(self, indices: Iterable[int]) -> None:
-        """Removes what is left of killed runs; nobody else makes these shards now."""
+        """Removes what is left of killed runs."""
         sweep(self.path, {SETTINGS_FILE, PIN_FILE})
         for place in (shard_path, errors_path):
             names = {place(self.path, index).name for index in indices}

@@ -20,8 +20,8 @@ __all__ = [
     "Sources",
     "check_ids",
     "digest_of",
-    "file_source",
     "open_sources",
+    "read_clips",
 ]
 
 MANIFESTS = (".jsonl", ".csv", ".tsv")
@@ -100,11 +100,39 @@ def open_sources(
         from .dataset_sources import dataset_sources
 
         return _no_less_than_one(dataset_sources(source, audio_column, id_column), "The dataset")
+    return SourceList(read_clips(source, extensions=extensions, audio_filter=audio_filter))
+
+
+def read_clips(
+    source: Iterable[str | os.PathLike[str]],
+    *,
+    extensions: Sequence[str] = EXTENSIONS,
+    audio_filter: str | Sequence[str] | None = None,
+) -> list[Source]:
+    """The clips of files and folders, or of one manifest; for the arguments see `encode_dataset`.
+
+    Raises:
+        AudioNotFoundError: There are none.
+        AudioError: A manifest that names no files, or that is not the only source.
+    """
     paths = [Path(path) for path in source]
-    if len(paths) == 1 and paths[0].is_file() and paths[0].suffix.lower() in MANIFESTS:
-        return _no_less_than_one(SourceList(_manifest(paths[0])), paths[0])
-    files = find_audio(paths, extensions=extensions, audio_filter=audio_filter)
-    return SourceList(map(file_source, files))
+    manifest = next(filter(_is_manifest, paths), None)
+    if manifest is None:
+        files = find_audio(paths, extensions=extensions, audio_filter=audio_filter)
+        return list(map(_file_source, files))
+    if len(paths) > 1:
+        raise AudioError(
+            f"{manifest} is a manifest, and there are {len(paths) - 1} other source(s): a manifest "
+            "must be the only one. Name the other files in it, too."
+        )
+    clips = list(_manifest(manifest))
+    if not clips:
+        raise AudioNotFoundError(f"{manifest} is empty: there are no clips in it.")
+    return clips
+
+
+def _is_manifest(path: Path) -> bool:
+    return path.suffix.lower() in MANIFESTS and path.is_file()
 
 
 def _no_less_than_one(sources: Sources, name: Any) -> Sources:
@@ -135,7 +163,7 @@ def digest_of(names: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def file_source(file: AudioFile) -> Source:
+def _file_source(file: AudioFile) -> Source:
     """A file as a clip, whose id is its place in its folder."""
     return Source(file.relative.as_posix(), str(file.path), str(file.path))
 

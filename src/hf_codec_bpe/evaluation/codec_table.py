@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import ReportError
 from .codec_figures import CodecReport
 
-__all__ = ["METRIC_NAMES", "codec_notes", "codec_table", "quality_rows"]
+__all__ = ["METRIC_NAMES", "check_same_clips", "codec_notes", "codec_table", "quality_rows"]
 
 METRIC_NAMES: Mapping[str, str] = {
     "pesq": "PESQ, wide band \u2191",
@@ -29,12 +29,7 @@ def codec_table(reports: Sequence[CodecReport]) -> str:
         ReportError: The reports are of different clips.
     """
     first, *others = reports
-    for other in others:
-        if _names(other) != _names(first):
-            raise ReportError(
-                f"{other.codec} was measured on other clips ({other.name}) than {first.codec} "
-                f"({first.name}): measure both on the same ones to compare them."
-            )
+    check_same_clips([clip.name for clip in first.clips], first.codec, first.name, others)
     columns = [{**quality_rows(report), **_rate_rows(report)} for report in reports]
     labels = list(dict.fromkeys(label for column in columns for label in column))
     rows = [[label, *(column.get(label, "") for column in columns)] for label in labels]
@@ -45,6 +40,22 @@ def codec_table(reports: Sequence[CodecReport]) -> str:
         "\n".join(f"- {note}" for report in reports for note in codec_notes(report)),
     ]
     return "\n\n".join(parts)
+
+
+def check_same_clips(
+    names: Sequence[str], codec: str, title: str, others: Iterable[CodecReport]
+) -> None:
+    """Refuses reports of other clips than a codec is measured on, which `title` says what they are.
+
+    Raises:
+        ReportError: The names of a report's clips are others, or in another order.
+    """
+    for other in others:
+        if [clip.name for clip in other.clips] != list(names):
+            raise ReportError(
+                f"{other.codec} was measured on other clips ({other.name}) than {codec} "
+                f"({title}): measure both on the same ones to compare them."
+            )
 
 
 def quality_rows(report: CodecReport) -> dict[str, str]:
@@ -108,10 +119,6 @@ def _by_codebooks(report: CodecReport) -> str:
     ]
     head = ["Codebooks", "Bits per second", METRIC_NAMES["pesq"], METRIC_NAMES["stoi"]]
     return f"With the first codebooks of {report.codec} alone:\n\n{_markdown(head, rows)}"
-
-
-def _names(report: CodecReport) -> list[str]:
-    return [clip.name for clip in report.clips]
 
 
 def _figure(metric: str, value: float | None) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..codecs import AudioCodec
     from ..processing_codec_bpe import CodecBPEProcessor
 
-__all__ = ["codec_report"]
+__all__ = ["clip_name", "codec_report"]
 
 
 def codec_report(
@@ -90,9 +90,13 @@ def _clips(audio: Iterable[Any]) -> Iterator[_Clip]:
     for index, value in enumerate(audio):
         is_row = isinstance(value, Mapping) and "audio" in value
         sound, text = (value["audio"], value.get("text")) if is_row else (value, None)
-        path = sound.get("path") if isinstance(sound, Mapping) else sound
-        name = Path(path).name if isinstance(path, (str, Path)) else f"clip {index}"
-        yield _Clip(name, sound, text)
+        yield _Clip(clip_name(sound, index), sound, text)
+
+
+def clip_name(audio: Any, index: int) -> str:
+    """What a report calls a clip, the `index`-th of those that are measured."""
+    path = audio.get("path") if isinstance(audio, Mapping) else audio
+    return Path(path).name if isinstance(path, (str, Path)) else f"clip {index}"
 
 
 def _name_of(device: torch.device) -> str:

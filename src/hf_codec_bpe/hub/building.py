@@ -21,22 +21,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..appearing import appearing_folder, write_json
-from ..audio import load_audio
-from ..code_shards import CodeShards
-from ..data.audio_files import find_audio
+from ..code_shards import CodeShards, encoding_errors
 from ..data.encode_dataset import encode_dataset
-from ..data.sources import SourceList, file_source
-from ..errors import AudioError, BuildError
+from ..data.sources import SourceList, read_clips
+from ..errors import BuildError
 from ..evaluation.codec_figures import CodecReport
 from ..evaluation.compression import audio_report
 from ..evaluation.compression_figures import CompressionReport
 from ..evaluation.metrics import are_metrics_available
 from ..evaluation.pages import write_codec_report
 from ..evaluation.plots import is_matplotlib_available
+from ..evaluation.readable import readable
 from ..evaluation.reconstruction import codec_report
 from ..processing_codec_bpe import CodecBPEProcessor
 from ..training import train_tokenizer
-from ..training.trainer import check_vocab_size
+from ..training.trainer import check_vocab_size, frames_of_chunk
 
 if TYPE_CHECKING:
     from ..codecs import AudioCodec
@@ -56,7 +55,7 @@ class Build:
     Args:
         codec: The codec, with the codebooks to use.
         recipe: The tokenizer to train.
-        audio: Files and folders.
+        audio: Files and folders, or one manifest of files, see `encode_dataset`.
         out: The folder that all of it goes to.
         held_out: Audio to measure with; by default every 20th file, at least one, which is then not
             trained on.
@@ -81,15 +80,14 @@ class Build:
         self.recipe = recipe
         self.out = Path(out)
         self.chunk_seconds = chunk_seconds
-        files = find_audio(audio)
-        chosen = find_audio(held_out) if held_out else files[::_HELD_OUT_EVERY]
-        self.held_out = [file.path for file in chosen]
-        apart = {path.resolve() for path in self.held_out}
-        training = [file for file in files if file.path.resolve() not in apart]
-        self.training = SourceList(map(file_source, training))
-        if not training:
+        clips = read_clips(audio)
+        chosen = read_clips(held_out) if held_out else clips[::_HELD_OUT_EVERY]
+        self.held_out = [clip.audio for clip in chosen]
+        apart = set(map(_place, self.held_out))
+        self.training = SourceList(clip for clip in clips if _place(clip.audio) not in apart)
+        if not self.training.sources:
             raise BuildError(
-                f"{len(files)} file(s) of audio are not enough to train on some and measure with "
+                f"{len(clips)} file(s) of audio are not enough to train on some and measure with "
                 "others: add more, or pass other audio as held_out."
             )
         check_vocab_size(recipe.vocab_size, sum(codec.codebook_sizes))
@@ -101,7 +99,9 @@ class Build:
         Raises:
             CodesError: See `encode_dataset`; other steps have errors of their own.
         """
-        if not self.folder.exists():
+        if self.folder.exists():
+            self._tell_what_failed()
+        else:
             self._encode()
             self._assemble()
         processor = CodecBPEProcessor.from_pretrained(self.folder)
@@ -134,8 +134,8 @@ class Build:
             "codec": self.codec.pin.to_dict(),
             "recipe": vars(self.recipe),
             "chunk_seconds": self.chunk_seconds,
-            "training": [str(Path(source.audio).resolve()) for source in self.training.sources],
-            "held_out": [str(file.resolve()) for file in self.held_out],
+            "training": [_place(source.audio) for source in self.training.sources],
+            "held_out": list(map(_place, self.held_out)),
         }
         if not path.exists():
             write_json(path, plan)
@@ -160,17 +160,30 @@ class Build:
         for failed in summary.errors:
             logger.warning("Not trained on: %s", failed["reason"])
 
+    def _tell_what_failed(self) -> None:
+        """Of a build whose processor is there: clips that failed are not tried again."""
+        failures = encoding_errors(self.out / "codes")
+        for failed in failures:
+            logger.warning("Not trained on: %s", failed["reason"])
+        if failures:
+            logger.warning(
+                "If these clips can be read by now, delete %s and run the same again: they are "
+                "then tried again, and the tokenizer is trained and measured anew.",
+                self.folder,
+            )
+
     def _assemble(self) -> None:
+        for measured in ("report", "evaluation"):  # of a processor that was deleted
+            shutil.rmtree(self.out / measured, ignore_errors=True)
         for left in self.out.glob(f".{self.folder.name}-*"):  # by a build that was killed
             shutil.rmtree(left)
         codes = CodeShards(self.out / "codes")
-        frames = None if self.chunk_seconds is None else self.chunk_seconds * self.codec.frame_rate
         tokenizer = train_tokenizer(
             codes,
             codebook_sizes=self.codec.codebook_sizes,
             vocab_size=self.recipe.vocab_size,
             max_token_codebook_ngrams=self.recipe.max_token_codebook_ngrams,
-            chunk_frames=None if frames is None else round(frames),
+            chunk_frames=frames_of_chunk(self.chunk_seconds, self.codec.frame_rate),
             show_progress=True,
         )
         processor = CodecBPEProcessor.from_codec(
@@ -180,19 +193,9 @@ class Build:
             processor.save_pretrained(part)
 
     @cached_property
-    def _measured(self) -> list[Path]:
+    def _measured(self) -> list[str]:
         """The files that are held out and can be read."""
-        found = []
-        for file in self.held_out:
-            try:
-                load_audio(file, self.codec.sampling_rate)
-            except AudioError as error:
-                logger.warning("Not measured: %s", error)
-            else:
-                found.append(file)
-        if not found:
-            raise BuildError("None of the files that are held out can be read: pass others.")
-        return found
+        return readable(self.held_out, self.codec.sampling_rate, str, logger.warning)
 
     def _report(self, processor: CodecBPEProcessor) -> CompressionReport:
         path = self.out / "report" / "report.json"
@@ -209,9 +212,14 @@ class Build:
         return report
 
 
-def _name(files: Sequence[Path]) -> str:
+def _place(audio: str) -> str:
+    """Where a file is, the same by whatever path, or a URL."""
+    return audio if "://" in audio else str(Path(audio).resolve())
+
+
+def _name(files: Sequence[str]) -> str:
     """What readers of a card may know of the held-out set: no paths of this machine."""
-    names = ", ".join(file.name for file in files[:3])
+    names = ", ".join(Path(file).name for file in files[:3])
     return names if len(files) <= 3 else f"{names} and {len(files) - 3} more files"
 
 

@@ -21,7 +21,12 @@ from ..errors import TrainingError
 from ..tokenization_codec_bpe import CodecBPETokenizer
 from .backends import Recipe, trained
 
-__all__ = ["check_vocab_size", "train_tokenizer"]
+__all__ = ["check_vocab_size", "frames_of_chunk", "train_tokenizer"]
+
+
+def frames_of_chunk(seconds: float | None, frame_rate: float) -> int | None:
+    """Whole frames in a chunk, rounded down as codec-bpe's trainer does; nothing for nothing."""
+    return int(seconds * frame_rate) if seconds else None
 
 logger = logging.getLogger(__name__)
 
