@@ -222,6 +222,16 @@ def test_a_folder_holds_codes_of_one_making(shell: Shell, corpus: Path) -> None:
         assert "whose framerate is 12.5" in shell.fails("decode", Path(path).parent)
 
 
+def test_a_damaged_note_of_how_codes_were_made_is_named(shell: Shell, corpus: Path) -> None:
+    for layout in ("npy", "parquet"):
+        shell("encode", corpus / "a", layout, "--format", layout)
+        for text in ('{"family":', "[1]"):
+            Path(layout, "encoding.json").write_text(text)
+            error = shell.fails("encode", corpus / "a", layout, "--format", layout)
+            assert f"{layout}/encoding.json" in error
+            assert "restore it, or encode to another folder" in error
+
+
 def test_encode_options(shell: Shell, tmp_path: Path) -> None:
     stereo = np.stack([speech_like(8_000, 1), speech_like(8_000, 2)])
     save_audio(stereo, tmp_path / "in" / "clip.wav", 16_000)
