@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
+import os
+import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from hf_codec_bpe import (
     CodecBPEProcessor,
@@ -23,6 +27,8 @@ from hf_codec_bpe import (
 from hf_codec_bpe.audio import load_audio, save_audio
 from hf_codec_bpe.bundled import demo_clip
 from hf_codec_bpe.cli import main
+from hf_codec_bpe.data.encoding import codec_info
+from hf_codec_bpe.errors import AudioFileError
 from hf_codec_bpe.presets import presets
 
 from . import bases
@@ -219,7 +225,7 @@ def test_a_folder_holds_codes_of_one_making(shell: Shell, corpus: Path) -> None:
     for path, key in (("other/codec_info.json", "framerate"), ("shards/codec.json", "frame_rate")):
         info = json.loads(Path(path).read_text())
         Path(path).write_text(json.dumps({**info, key: 12.5}))
-        assert "whose framerate is 12.5" in shell.fails("decode", Path(path).parent)
+        assert f"whose {key} is 12.5" in shell.fails("decode", Path(path).parent)
 
 
 def test_a_damaged_note_of_how_codes_were_made_is_named(shell: Shell, corpus: Path) -> None:
@@ -338,10 +344,29 @@ def test_debug_works_behind_the_command_too(monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_a_bad_output_is_an_error_before_any_work(shell: Shell, arguments: list[str]) -> None:
     Path("file").touch()
+    _some_codes()
     error = shell.fails(*arguments)
     assert error.startswith("Error: file")
     assert "Check the path, or choose another." in error
     assert "Errno" not in error
+
+
+def _some_codes() -> None:
+    codec = load_codec(demo_repo() / "codec")
+    Path("codes").mkdir()
+    np.save("codes/x_c0.npy", np.zeros((codec.num_codebooks, 9), dtype=np.int32))
+    codec_info(codec).save("codes")
+
+
+def test_a_terminal_without_a_character_is_no_error(shell: Shell) -> None:
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    shell.patch.setattr(sys, "argv", ["hf-codec-bpe", "demo"])
+    shell.patch.setattr(sys, "stdout", stdout)
+    shell.patch.setattr("hf_codec_bpe.cli.demo._report", lambda _: "better \u2191")
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert not stop.value.code
+    assert stdout.buffer.getvalue().strip() == b"better ?"
 
 
 def test_junk_is_no_codes_and_a_folder_no_clip(shell: Shell, corpus: Path) -> None:
