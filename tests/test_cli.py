@@ -358,6 +358,15 @@ def _some_codes() -> None:
     codec_info(codec).save("codes")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes only there")
+def test_a_name_that_is_not_utf8_is_said_to_be_so(shell: Shell) -> None:
+    name = os.fsdecode(b"caf\xe9.wav")
+    shutil.copy(demo_clip(), name)
+    assert r"udce9.wav' is not UTF-8: rename the file" in shell.fails("demo", name)
+    with pytest.raises(AudioFileError, match="is not UTF-8"):
+        load_audio(name, 16_000)
+
+
 def test_a_terminal_without_a_character_is_no_error(shell: Shell) -> None:
     stdout = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
     shell.patch.setattr(sys, "argv", ["hf-codec-bpe", "demo"])
