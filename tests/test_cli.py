@@ -358,6 +358,20 @@ def _some_codes() -> None:
     codec_info(codec).save("codes")
 
 
+def test_errors_name_the_options_of_the_command_line(shell: Shell) -> None:
+    _some_codes()
+    pack = ["pack", "codes", "demo", "out.parquet", "--audio-start-token", ""]
+    pack += ["--audio-end-token", "", "--no-eos"]
+    assert "(add_eos_token=True, or --eos)" in shell.fails(*pack, "--no-bos", "--join-clips")
+    for name in ("bos", "eos"):  # the demo's tokenizer has neither
+        assert f"or --no-{name})" in shell.fails(*pack, f"--{name}")
+    error = shell.fails("train", "codes", "--chunk-seconds", 0.001)
+    assert "--chunk-seconds 0.001 is shorter than a frame of" in error
+    bases.gpt2_like().save_pretrained("base")
+    error = shell.fails("extend", "base", "demo", "new", "--audio-token", "")
+    assert "audio_token must be there" in error
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="names are bytes only there")
 def test_a_name_that_is_not_utf8_is_said_to_be_so(shell: Shell) -> None:
     name = os.fsdecode(b"caf\xe9.wav")

@@ -110,14 +110,14 @@ def train(
     from ..code_shards import CodeShards, open_codes
     from ..training import train_tokenizer
 
-    make_folder(out)
     info = open_codes(codes, num_files=1).info
+    make_folder(out)
     k = num_codebooks or _known(info, "num_codebooks", "--num-codebooks")
     size = codebook_size or _known(info, "codebook_size", "--codebook-size")
     chunk_frames = None
     if chunk_seconds:
         rate = frame_rate or _known(info, "framerate", "--frame-rate")
-        chunk_frames = int(chunk_seconds * rate)
+        chunk_frames = _chunk_frames(chunk_seconds, rate)
     folder = open_codes(
         codes,
         num_codebooks=int(k),
@@ -151,6 +151,16 @@ def train(
     if info:
         used += f" ({folder.seconds / 3600:.2f} of {all_codes.seconds / 3600:.2f} hours)"
     typer.echo(f"A tokenizer of {len(tokenizer)} tokens, trained on {used}: {out}")
+
+
+def _chunk_frames(chunk_seconds: float, rate: float) -> int:
+    frames = int(chunk_seconds * rate)
+    if not frames:
+        raise TrainingError(
+            f"--chunk-seconds {chunk_seconds:g} is shorter than a frame of {1 / rate:g} seconds: "
+            "make chunks longer, or pass 0 to cut none."
+        )
+    return frames
 
 
 def _known(info: CodecInfo | None, field: str, option: str) -> float:
