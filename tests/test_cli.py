@@ -358,6 +358,44 @@ def _some_codes() -> None:
     codec_info(codec).save("codes")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["demo", "--out", "there.wav"], ["pack", "codes", "demo", "there.parquet"]],
+)
+def test_a_folder_is_no_file_to_write(shell: Shell, arguments: list[str]) -> None:
+    _some_codes()
+    Path(arguments[-1]).mkdir()
+    error = shell.fails(*arguments)
+    assert error.startswith(f"Error: {arguments[-1]}: This is a folder, not a file.")
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder that nobody can write to")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["demo", "--out", "/proc/x.wav"],
+        ["pack", "codes", "demo", "/proc/x.parquet"],
+        ["decode", "codes", "--out", "/proc"],
+    ],
+)
+def test_a_folder_for_nobody_is_an_error_before_any_work(
+    shell: Shell, arguments: list[str]
+) -> None:
+    _some_codes()
+    assert "/proc: No file can be made in this folder." in shell.fails(*arguments)
+
+
+def test_no_folder_appears_for_what_cannot_begin(shell: Shell) -> None:
+    for command in ("decode", "train"):
+        assert "There are no codes in missing" in shell.fails(command, "missing", "-o", "new")
+    _some_codes()
+    for ending in ("txt", "opus"):
+        error = shell.fails("decode", "codes", "-o", "new", "--extension", ending)
+        assert f"new/x_c0.{ending} names no audio format" in error
+    assert "names no audio format" in shell.fails("demo", "-o", "new/x.txt")
+    assert not Path("new").exists()
+
+
 def test_errors_name_the_options_of_the_command_line(shell: Shell) -> None:
     _some_codes()
     pack = ["pack", "codes", "demo", "out.parquet", "--audio-start-token", ""]
