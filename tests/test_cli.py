@@ -228,6 +228,41 @@ def test_a_folder_holds_codes_of_one_making(shell: Shell, corpus: Path) -> None:
         assert f"whose {key} is 12.5" in shell.fails("decode", Path(path).parent)
 
 
+@pytest.mark.parametrize(("layout", "note"), [("npy", "encoding.json"), ("parquet", "codec.json")])
+def test_codes_are_not_decoded_by_another_codec_of_the_same_kind(
+    shell: Shell, corpus: Path, tmp_path: Path, layout: str, note: str
+) -> None:
+    codec = load_codec(demo_repo() / "codec")
+    with torch.no_grad():
+        next(codec.model.parameters()).add_(1.0)
+    codec.save_pretrained(tmp_path / "other")
+    shell("encode", corpus / "a", "codes", "--format", layout, "-c", tmp_path / "other")
+    error = shell.fails("decode", "codes")
+    assert f"made by a local codec of the family {codec.family}, whose fingerprint is" in error
+    assert "pass its folder as --codec" in error
+    assert not list(Path("decoded").iterdir())
+    shell("decode", "codes", "-c", tmp_path / "other")
+
+    path = Path("codes", note)  # as if the codec were one of the Hub
+    hub = {"name_or_path": "kyutai/mimi", "revision": "abc", "fingerprint": None}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **hub}))
+    mimi = load_codec(demo_repo() / "codec")
+    mimi.name_or_path, mimi.revision = "kyutai/mimi", "def"
+    shell.patch.setattr("hf_codec_bpe.cli.decode.open_codec", lambda *_, **__: mimi)
+    error = shell.fails("decode", "codes")
+    assert "made by kyutai/mimi, whose revision is abc, but the codec's is def" in error
+    assert "pass --codec kyutai/mimi --revision abc" in error
+    mimi.revision = "abc"
+    shell("decode", "codes")
+
+
+def test_two_clips_never_become_one_file(shell: Shell, corpus: Path) -> None:
+    save_audio(speech_like(9_000), corpus / "a" / "one.ogg", 16_000)
+    shell("encode", corpus / "a", "codes")
+    assert "would both become decoded/one_c0.wav" in shell.fails("decode", "codes")
+    assert not Path("decoded").exists()
+
+
 def test_a_damaged_note_of_how_codes_were_made_is_named(shell: Shell, corpus: Path) -> None:
     for layout in ("npy", "parquet"):
         shell("encode", corpus / "a", layout, "--format", layout)
