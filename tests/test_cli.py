@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
+import os
+import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from hf_codec_bpe import (
     CodecBPEProcessor,
@@ -23,6 +27,8 @@ from hf_codec_bpe import (
 from hf_codec_bpe.audio import load_audio, save_audio
 from hf_codec_bpe.bundled import demo_clip
 from hf_codec_bpe.cli import main
+from hf_codec_bpe.data.encoding import codec_info
+from hf_codec_bpe.errors import AudioFileError
 from hf_codec_bpe.presets import presets
 
 from . import bases
@@ -219,7 +225,52 @@ def test_a_folder_holds_codes_of_one_making(shell: Shell, corpus: Path) -> None:
     for path, key in (("other/codec_info.json", "framerate"), ("shards/codec.json", "frame_rate")):
         info = json.loads(Path(path).read_text())
         Path(path).write_text(json.dumps({**info, key: 12.5}))
-        assert "whose framerate is 12.5" in shell.fails("decode", Path(path).parent)
+        assert f"whose {key} is 12.5" in shell.fails("decode", Path(path).parent)
+
+
+@pytest.mark.parametrize(("layout", "note"), [("npy", "encoding.json"), ("parquet", "codec.json")])
+def test_codes_are_not_decoded_by_another_codec_of_the_same_kind(
+    shell: Shell, corpus: Path, tmp_path: Path, layout: str, note: str
+) -> None:
+    codec = load_codec(demo_repo() / "codec")
+    with torch.no_grad():
+        next(codec.model.parameters()).add_(1.0)
+    codec.save_pretrained(tmp_path / "other")
+    shell("encode", corpus / "a", "codes", "--format", layout, "-c", tmp_path / "other")
+    error = shell.fails("decode", "codes")
+    assert f"made by a local codec of the family {codec.family}, whose fingerprint is" in error
+    assert "pass its folder as --codec" in error
+    assert not list(Path("decoded").iterdir())
+    shell("decode", "codes", "-c", tmp_path / "other")
+
+    path = Path("codes", note)  # as if the codec were one of the Hub
+    hub = {"name_or_path": "kyutai/mimi", "revision": "abc", "fingerprint": None}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **hub}))
+    mimi = load_codec(demo_repo() / "codec")
+    mimi.name_or_path, mimi.revision = "kyutai/mimi", "def"
+    shell.patch.setattr("hf_codec_bpe.cli.decode.open_codec", lambda *_, **__: mimi)
+    error = shell.fails("decode", "codes")
+    assert "made by kyutai/mimi, whose revision is abc, but the codec's is def" in error
+    assert "pass --codec kyutai/mimi --revision abc" in error
+    mimi.revision = "abc"
+    shell("decode", "codes")
+
+
+def test_two_clips_never_become_one_file(shell: Shell, corpus: Path) -> None:
+    save_audio(speech_like(9_000), corpus / "a" / "one.ogg", 16_000)
+    shell("encode", corpus / "a", "codes")
+    assert "would both become decoded/one_c0.wav" in shell.fails("decode", "codes")
+    assert not Path("decoded").exists()
+
+
+def test_a_damaged_note_of_how_codes_were_made_is_named(shell: Shell, corpus: Path) -> None:
+    for layout in ("npy", "parquet"):
+        shell("encode", corpus / "a", layout, "--format", layout)
+        for text in ('{"family":', "[1]"):
+            Path(layout, "encoding.json").write_text(text)
+            error = shell.fails("encode", corpus / "a", layout, "--format", layout)
+            assert f"{layout}/encoding.json" in error
+            assert "restore it, or encode to another folder" in error
 
 
 def test_encode_options(shell: Shell, tmp_path: Path) -> None:
@@ -328,10 +379,91 @@ def test_debug_works_behind_the_command_too(monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_a_bad_output_is_an_error_before_any_work(shell: Shell, arguments: list[str]) -> None:
     Path("file").touch()
+    _some_codes()
     error = shell.fails(*arguments)
     assert error.startswith("Error: file")
     assert "Check the path, or choose another." in error
     assert "Errno" not in error
+
+
+def _some_codes() -> None:
+    codec = load_codec(demo_repo() / "codec")
+    Path("codes").mkdir()
+    np.save("codes/x_c0.npy", np.zeros((codec.num_codebooks, 9), dtype=np.int32))
+    codec_info(codec).save("codes")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["demo", "--out", "there.wav"], ["pack", "codes", "demo", "there.parquet"]],
+)
+def test_a_folder_is_no_file_to_write(shell: Shell, arguments: list[str]) -> None:
+    _some_codes()
+    Path(arguments[-1]).mkdir()
+    error = shell.fails(*arguments)
+    assert error.startswith(f"Error: {arguments[-1]}: This is a folder, not a file.")
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder that nobody can write to")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["demo", "--out", "/proc/x.wav"],
+        ["pack", "codes", "demo", "/proc/x.parquet"],
+        ["decode", "codes", "--out", "/proc"],
+    ],
+)
+def test_a_folder_for_nobody_is_an_error_before_any_work(
+    shell: Shell, arguments: list[str]
+) -> None:
+    _some_codes()
+    assert "/proc: No file can be made in this folder." in shell.fails(*arguments)
+
+
+def test_no_folder_appears_for_what_cannot_begin(shell: Shell) -> None:
+    for command in ("decode", "train"):
+        assert "There are no codes in missing" in shell.fails(command, "missing", "-o", "new")
+    _some_codes()
+    for ending in ("txt", "opus"):
+        error = shell.fails("decode", "codes", "-o", "new", "--extension", ending)
+        assert f"new/x_c0.{ending} names no audio format" in error
+    assert "names no audio format" in shell.fails("demo", "-o", "new/x.txt")
+    assert not Path("new").exists()
+
+
+def test_errors_name_the_options_of_the_command_line(shell: Shell) -> None:
+    _some_codes()
+    pack = ["pack", "codes", "demo", "out.parquet", "--audio-start-token", ""]
+    pack += ["--audio-end-token", "", "--no-eos"]
+    assert "(add_eos_token=True, or --eos)" in shell.fails(*pack, "--no-bos", "--join-clips")
+    for name in ("bos", "eos"):  # the demo's tokenizer has neither
+        assert f"or --no-{name})" in shell.fails(*pack, f"--{name}")
+    error = shell.fails("train", "codes", "--chunk-seconds", 0.001)
+    assert "(--chunk-seconds) is shorter than a frame of" in error
+    bases.gpt2_like().save_pretrained("base")
+    error = shell.fails("extend", "base", "demo", "new", "--audio-token", "")
+    assert "pass different strings" in error
+    assert "(on the command line, with '')" in error
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes only there")
+def test_a_name_that_is_not_utf8_is_said_to_be_so(shell: Shell) -> None:
+    name = os.fsdecode(b"caf\xe9.wav")
+    shutil.copy(demo_clip(), name)
+    assert r"udce9.wav' is not UTF-8: rename the file" in shell.fails("demo", name)
+    with pytest.raises(AudioFileError, match="is not UTF-8"):
+        load_audio(name, 16_000)
+
+
+def test_a_terminal_without_a_character_is_no_error(shell: Shell) -> None:
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    shell.patch.setattr(sys, "argv", ["hf-codec-bpe", "demo"])
+    shell.patch.setattr(sys, "stdout", stdout)
+    shell.patch.setattr("hf_codec_bpe.cli.demo._report", lambda _: "better \u2191")
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert not stop.value.code
+    assert stdout.buffer.getvalue().strip() == b"better ?"
 
 
 def test_junk_is_no_codes_and_a_folder_no_clip(shell: Shell, corpus: Path) -> None:

@@ -95,9 +95,7 @@ def save_audio(audio: Any, path: str | os.PathLike[str], sampling_rate: int) -> 
 
     path = Path(path)
     samples = _checked(as_samples(audio), "The audio")
-    kind = path.suffix[1:].upper()
-    if kind not in soundfile.available_formats() or kind == "RAW":
-        raise AudioError(f"{path} names no audio format: end it in .wav, .flac or .ogg.")
+    kind = audio_format(path)
     if kind != "WAV" and np.abs(samples).max() > 1:
         logger.warning("Samples beyond -1..1 are clipped in %s: a .wav keeps them.", path.name)
     subtype = "FLOAT" if kind == "WAV" else None
@@ -107,6 +105,20 @@ def save_audio(audio: Any, path: str | os.PathLike[str], sampling_rate: int) -> 
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         raise AudioError(f"{path} cannot be written at {sampling_rate} Hz: {error}") from error
     return path
+
+
+def audio_format(path: Path) -> str:
+    """The format of an audio file to write, as soundfile calls it; the name's ending chooses it.
+
+    Raises:
+        AudioError: No such format.
+    """
+    import soundfile
+
+    kind = path.suffix[1:].upper()
+    if kind not in soundfile.available_formats() or kind == "RAW":
+        raise AudioError(f"{path} names no audio format: end it in .wav, .flac or .ogg.")
+    return kind
 
 
 def _read(audio: Any, source_rate: int | None) -> Sound:

@@ -31,6 +31,7 @@ __all__ = [
     "decoded",
     "encoded_file",
     "opened",
+    "printable",
 ]
 
 Waveform: TypeAlias = npt.NDArray[np.float32]
@@ -150,7 +151,14 @@ def _file_at(path: str) -> tuple[Any, str]:
         raise AudioNotFoundError(f"There is no audio file at {path}: check the path.")
     if os.path.isdir(path):
         raise AudioFileError(f"{path} is a folder: name one audio file.")
+    if printable(path) != path:  # libsndfile's Python binding cannot open it
+        raise AudioFileError(f"The name {printable(path)!r} is not UTF-8: rename the file.")
     return path, path
+
+
+def printable(text: str) -> str:
+    """A text with the bytes of a file name that are not UTF-8 as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _file_of(audio: Mapping[str, Any]) -> tuple[Any, str]:

@@ -35,6 +35,7 @@ __all__ = [
     "info_of",
     "num_clips",
     "open_codes",
+    "read_made_by",
     "shard_number",
     "shard_path",
 ]
@@ -121,7 +122,7 @@ class CodeShards:
         self.shards = sorted(self.path.glob("data/train-*.parquet"), key=shard_number)
         if not self.shards:
             raise CodesError(f"There are no codes in {self.path}: it holds no finished shard.")
-        self.pin: dict[str, Any] = _json(self.path / PIN_FILE)
+        self.pin: dict[str, Any] = read_made_by(self.path / PIN_FILE)
         if num_codebooks is not None and num_codebooks > self.pin["num_codebooks"]:
             raise CodesError(
                 f"{self.path} holds codes of {self.pin['num_codebooks']} codebooks, not of "
@@ -202,7 +203,7 @@ class CodeShards:
                 start += len(batch)
 
     def _warn_of_missing_shards(self) -> None:
-        settings = _json(self.path / SETTINGS_FILE)
+        settings = read_made_by(self.path / SETTINGS_FILE)
         if settings["num_sources"] is None:
             return
         expected = -(-settings["num_sources"] // settings["shard_size"])
@@ -251,10 +252,16 @@ def _batches(file: Path, columns: list[str], num_rows: int) -> Iterator[Any]:
         ) from error
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_made_by(path: Path) -> dict[str, Any]:
+    """Reads a file that says how the codes beside it were made.
+
+    Raises:
+        CodesError: It is damaged or not there.
+    """
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise CodesError(
-            f"{path}, which says how the codes beside it were made, cannot be read: {error}"
+            f"{path}, which says how the codes beside it were made, cannot be read "
+            f"({first_line(error)}): restore it, or encode to another folder."
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -81,6 +82,7 @@ def options(
 
 def main() -> None:
     """Runs the command line; an error is one sentence and a next step, with exit code 1."""
+    _print_whatever_comes()
     arguments = [each for each in sys.argv[1:] if each != _DEBUG]
     if _DEBUG not in sys.argv:
         os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # no line for every attempt to connect
@@ -95,6 +97,12 @@ def main() -> None:
 
         tqdm.write(f"Error: {_sentence(error)}", file=sys.stderr)  # below a bar that still stands
         sys.exit(1)
+
+
+def _print_whatever_comes() -> None:
+    """Lets characters that the terminal cannot show become "?" instead of an error."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _sentence(error: Exception) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import CodecMismatchError
+from ..errors import CodecMismatchError, CodesError
 from .options import CodecName, Device, Revision, make_folder, open_codec
 
 if TYPE_CHECKING:
-    from ..codes_folder import CodecInfo
+    from ..code_shards import CodeShards
+    from ..codecs import AudioCodec
+    from ..codes_folder import CodecInfo, CodesFolder
 
 __all__ = ["decode"]
 
@@ -39,22 +42,43 @@ def decode(
     from ..audio import save_audio
     from ..code_shards import info_of, open_codes
 
-    make_folder(out)
     folder = open_codes(codes)
+    targets = _targets(folder.names, out, extension)
+    make_folder(out)
     info = folder.info
     num_codebooks = info.num_codebooks if info else None
     model = open_codec(codec, num_codebooks, device, revision=revision)
-    clips = zip(folder.names, folder, strict=True)
+    _check_pin(_made_by(folder), model)
     if info:
         _check(info, info_of(model.pin.to_dict()))
-    for name, clip in tqdm(clips, total=len(folder), unit="file", desc="Decoding"):
-        target = out / f"{name}.{extension.lstrip('.')}"
+    clips = zip(targets, folder, strict=True)
+    for target, clip in tqdm(clips, total=len(folder), unit="file", desc="Decoding"):
         save_audio(model.decode([clip])[0], target, model.output_sampling_rate)
     typer.echo(f"{len(folder)} files decoded: {out}")
 
 
+def _targets(names: list[str], out: Path, extension: str) -> list[Path]:
+    """The files that clips become.
+
+    Raises:
+        AudioError: The ending is that of no audio format.
+        CodesError: Two clips would become one file.
+    """
+    from ..audio import audio_format
+
+    targets = [out / f"{name}.{extension.lstrip('.')}" for name in names]
+    audio_format(targets[0])
+    twice = [target for target, number in Counter(targets).items() if number > 1]
+    if twice:
+        raise CodesError(
+            f"Two clips, whose names differ only in the ending, would both become {twice[0]}: "
+            "rename one, and encode to another folder."
+        )
+    return targets
+
+
 def _check(made_by: CodecInfo, codec: CodecInfo) -> None:
-    """Refuses to decode codes with another codec than the one that made them."""
+    """Refuses to decode codes with a codec of another kind than the one that made them."""
     for name in ("codec_type", "codebook_size", "framerate", "sampling_rate_decoder"):
         theirs, ours = getattr(made_by, name), getattr(codec, name)
         if theirs != ours:
@@ -62,3 +86,43 @@ def _check(made_by: CodecInfo, codec: CodecInfo) -> None:
                 f"The codes were made by {made_by.codec_model}, whose {name} is {theirs}, but the "
                 f"codec's is {ours}: pass --codec {made_by.codec_model}."
             )
+
+
+def _made_by(folder: CodesFolder | CodeShards) -> dict[str, Any]:
+    """What encode noted of the codec; nothing where codec-bpe made the codes."""
+    from ..code_shards import SETTINGS_FILE, CodeShards, read_made_by
+
+    if isinstance(folder, CodeShards):
+        return folder.pin
+    path = folder.path / SETTINGS_FILE
+    return read_made_by(path) if path.exists() else {}
+
+
+def _check_pin(made_by: dict[str, Any], codec: AudioCodec) -> None:
+    """Refuses to decode codes with another codec of the same kind.
+
+    A type of numbers and settings for encoding may differ: a code stands for the same sound.
+    """
+    ours = codec.pin.to_dict()
+    names = ["family", "codebook_sizes", "frame_rate", "sampling_rate", "output_sampling_rate"]
+    if made_by.get("revision") and made_by.get("name_or_path") == ours["name_or_path"]:
+        names.append("revision")
+    if made_by.get("fingerprint") and made_by.get("dtype") == ours["dtype"]:
+        names.append("fingerprint")
+        ours["fingerprint"] = codec.fingerprint
+    for name in names:
+        if name in made_by and made_by[name] != ours[name]:
+            raise CodecMismatchError(
+                f"The codes were made by {_name(made_by)}, whose {name} is {made_by[name]}, but "
+                f"the codec's is {ours[name]}: {_advice(made_by)}."
+            )
+
+
+def _name(made_by: dict[str, Any]) -> str:
+    return made_by.get("name_or_path") or f"a local codec of the family {made_by.get('family')}"
+
+
+def _advice(made_by: dict[str, Any]) -> str:
+    if not made_by.get("revision"):
+        return "pass its folder as --codec, or demo for the bundled one"
+    return f"pass --codec {made_by['name_or_path']} --revision {made_by['revision']}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import hide_loading_bars, make_folder
+from .options import check_file, hide_loading_bars
 
 if TYPE_CHECKING:
     from ..demo.trip import Trip
@@ -45,12 +45,13 @@ def demo(
 
     Needs no network and no account: codec, tokenizer and clip come with the package.
     """
-    from ..audio import load_audio, save_audio
+    from ..audio import audio_format, load_audio, save_audio
     from ..bundled import demo_clip, place_of
     from ..demo.trip import round_trip
     from ..processing_codec_bpe import CodecBPEProcessor
 
-    make_folder(out.parent)
+    audio_format(out)
+    check_file(out)
     hide_loading_bars()
     loaded = CodecBPEProcessor.from_pretrained(place_of(processor))
     file = audio or demo_clip()

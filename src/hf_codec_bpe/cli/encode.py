@@ -72,7 +72,12 @@ def encode(
         bool, typer.Option("--retry-errors", help="Redo shards in which a clip failed.")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Encode again what is there already.")
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Encode again what is there already: the settings must be the same, and with "
+            "--format parquet the clips too.",
+        ),
     ] = False,
     shard_size: Annotated[
         int,

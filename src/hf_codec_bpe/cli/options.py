@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
 
 import typer
@@ -27,6 +28,7 @@ __all__ = [
     "Device",
     "NumCodebooks",
     "Revision",
+    "check_file",
     "check_new_folder",
     "code_point",
     "frame_rate_of",
@@ -92,11 +94,27 @@ def make_folder(out: Path) -> None:
     """Makes the folder that results go to, before hours of work for it.
 
     Raises:
-        OSError: The folder cannot be made.
+        OSError: The folder cannot be made, or nothing can be written there.
     """
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "This is a file, not a folder", str(out))
     out.mkdir(parents=True, exist_ok=True)
+    try:
+        with TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise OSError(error.errno, "No file can be made in this folder", str(out)) from error
+
+
+def check_file(out: Path) -> None:
+    """Refuses a file that cannot be written, before hours of work for it; makes its folder.
+
+    Raises:
+        OSError: It is a folder, or nothing can be written there.
+    """
+    if out.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "This is a folder, not a file", str(out))
+    make_folder(out.parent)
 
 
 def check_new_folder(out: Path) -> None:

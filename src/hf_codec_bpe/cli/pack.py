@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .options import CodecIndex, frame_rate_of, open_vocabulary
+from .options import CodecIndex, check_file, frame_rate_of, open_vocabulary
 
 __all__ = ["pack"]
 
@@ -102,6 +102,7 @@ def pack(
     num_codebooks = vocabulary.alphabet.num_codebooks
     folder = open_codes(codes, num_codebooks=num_codebooks, codes_filter=codes_filter)
     clips = whole_clips(folder)
+    check_file(out)
     overlap_frames = 0
     if overlap_seconds:
         overlap_frames = round(overlap_seconds * frame_rate_of(frame_rate, tokenizer, codes))

@@ -111,8 +111,8 @@ def train(
     from ..training import train_tokenizer
     from ..training.trainer import frames_of_chunk
 
-    make_folder(out)
     info = open_codes(codes, num_files=1).info
+    make_folder(out)
     k = num_codebooks or _known(info, "num_codebooks", "--num-codebooks")
     size = codebook_size or _known(info, "codebook_size", "--codebook-size")
     chunk_frames = None

@@ -99,7 +99,8 @@ def encode_dataset(
             number modulo `num_shards` this is.
         retry_errors: Redo shards in which a clip could not be encoded. As `.npy` files, such
             clips are tried again in any case.
-        overwrite: Make everything again.
+        overwrite: Make everything again; the settings must be the same, and as Parquet the source
+            too.
         extensions: The endings to look for inside folders, in any case.
         audio_filter: Take only files whose path holds this string, or one of these.
         audio_column: The dataset's column of audio.

@@ -5,11 +5,11 @@ origins/train-00000.json  the clips that a job encodes: their ids, and whole pat
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..code_shards import read_made_by
 from ..errors import CodesError
 from .output_folder import write_json
 from .sources import Source
@@ -56,4 +56,4 @@ def _origin(source: Source) -> str:
 
 
 def _read(path: Path) -> dict[str, str]:
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    return read_made_by(path)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..appearing import appearing_file, is_left_behind
-from ..code_shards import SETTINGS_FILE
+from ..code_shards import SETTINGS_FILE, read_made_by
 from ..errors import CodesError, CodesFileError, first_line
 
 __all__ = ["appearing", "begin_folder", "sweep", "write_json", "writing"]
@@ -19,12 +19,13 @@ def begin_folder(folder: Path, settings: Mapping[str, Any]) -> None:
     """Makes a folder, or checks that what is in it was made with the same settings.
 
     Raises:
-        CodesError: The folder was filled with other settings, or does not say with which.
+        CodesError: The folder was filled with other settings, or does not say with which, or what
+            it says is damaged.
         CodesFileError: The folder cannot be written.
     """
     path = folder / SETTINGS_FILE
     if path.exists():
-        _check(folder, json.loads(path.read_text(encoding="utf-8")), settings)
+        _check(folder, read_made_by(path), settings)
     elif next(folder.rglob("*.npy"), None) or next(folder.rglob("*.parquet"), None):
         raise CodesError(
             f"{folder} holds codes, but no {SETTINGS_FILE} that says how they were made: encode to "

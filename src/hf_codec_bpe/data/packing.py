@@ -153,7 +153,8 @@ class _Packer:
         if self.join_clips and not self.around.num_tokens:
             raise PackingError(
                 "join_clips=True needs a token between clips, or else they would read as one: "
-                "name an audio_start_token or an audio_end_token, or pass add_eos_token=True."
+                "name an audio_start_token or an audio_end_token, or add the EOS token "
+                "(add_eos_token=True, or --eos)."
             )
         if self.pad and self.vocabulary.tokenizer.pad_token_id is None:
             raise PackingError(

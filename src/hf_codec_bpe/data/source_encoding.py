@@ -17,6 +17,7 @@ import numpy as np
 
 from ..audio import Waveform
 from ..audio_blocks import audio_blocks
+from ..audio_sources import printable
 from ..codecs.encoding import window_samples
 from ..codecs.windows import clip_windows
 from ..errors import AudioError, CodecBPEError, CodecError, first_line
@@ -96,7 +97,7 @@ class EncodedSource(NamedTuple):
     def as_error(self) -> dict[str, Any]:
         """What went wrong with which clip."""
         noted = {"id": self.source.id, "path": self.source.path, "reason": str(self.error)}
-        return {key: text and _printable(text) for key, text in noted.items()}
+        return {key: text and printable(text) for key, text in noted.items()}
 
 
 def _num_cores() -> int:
@@ -196,13 +197,8 @@ def _read(
 
 
 def _check_name(id_: str) -> None:
-    if _printable(id_) != id_:
-        raise AudioError(f"The name {_printable(id_)!r} is not UTF-8: rename the file.")
-
-
-def _printable(text: str) -> str:
-    """A text with the bytes of a file name that are not UTF-8 as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    if printable(id_) != id_:
+        raise AudioError(f"The name {printable(id_)!r} is not UTF-8: rename the file.")
 
 
 def _weight(event: _Event) -> float:

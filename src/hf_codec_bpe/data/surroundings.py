@@ -65,8 +65,10 @@ def _special(tokenizer: Any, name: str, wanted: bool) -> list[int]:
         return []
     token_id = getattr(tokenizer, f"{name}_id")
     if token_id is None:
+        option = name.removesuffix("_token")
         raise PackingError(
-            f"add_{name}=True, but the tokenizer has no {name}: set it, or pass False."
+            f"add_{name}=True (--{option}), but the tokenizer has no {name}: give it one, or leave "
+            f"it out (add_{name}=False, or --no-{option})."
         )
     return [token_id]
 

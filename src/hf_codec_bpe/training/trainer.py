@@ -24,11 +24,23 @@ from .backends import Recipe, trained
 __all__ = ["check_vocab_size", "frames_of_chunk", "train_tokenizer"]
 
 
-def frames_of_chunk(seconds: float | None, frame_rate: float) -> int | None:
-    """Whole frames in a chunk, rounded down as codec-bpe's trainer does; nothing for nothing."""
-    return int(seconds * frame_rate) if seconds else None
-
 logger = logging.getLogger(__name__)
+
+
+def frames_of_chunk(seconds: float | None, frame_rate: float) -> int | None:
+    """Whole frames in a chunk, rounded down as codec-bpe's trainer does; nothing for nothing.
+
+    Raises:
+        TrainingError: The chunk is shorter than a frame.
+    """
+    if not seconds:
+        return None
+    if seconds * frame_rate < 1:
+        raise TrainingError(
+            f"chunk_seconds={seconds:g} (--chunk-seconds) is shorter than a frame of "
+            f"{1 / frame_rate:g} seconds: make chunks longer, or pass 0 to cut none."
+        )
+    return int(seconds * frame_rate)
 
 
 def train_tokenizer(

@@ -158,8 +158,9 @@ def _audio_tokens(token: str, start: str | None, end: str | None) -> dict[str, s
     wrong = [name for name, value in given.items() if not isinstance(value, str) or not value]
     if wrong or "audio_token" not in given or len(set(given.values())) < len(given):
         raise TokenizerError(
-            f"The special tokens {named} are not possible: pass different strings, or None for "
-            "audio_start_token and audio_end_token."
+            f"The special tokens {named} are not possible: pass different strings. Only "
+            "audio_start_token and audio_end_token may be left out, with None (on the command "
+            "line, with '')."
         )
     return given
 
