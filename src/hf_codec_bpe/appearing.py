@@ -61,7 +61,7 @@ def is_left_behind(partial: Path) -> bool:
     that have not changed for a day count.
     """
     writer = re.search(r"\.(\w+)-(\d+)-\w+\.partial$", partial.name)
-    if writer and writer[1] == _machine():
+    if os.name == "posix" and writer and writer[1] == _machine():
         return not _runs(int(writer[2]))
     try:
         return time.time() - partial.stat().st_mtime > _PATIENCE
