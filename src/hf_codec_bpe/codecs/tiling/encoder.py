@@ -5,7 +5,7 @@ Axis letters: B = batch, C = channels, D = hidden size, S = samples, T = frames 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from weakref import WeakKeyDictionary
 
 import torch
@@ -48,25 +48,26 @@ def run_encoder(encoder: nn.Module, input_values: torch.Tensor) -> torch.Tensor:
     """
     if can_tile(input_values) and is_plain(encoder):
         modules = modules_of(encoder)
-        layers, tiles = _deepest_plan(_worthwhile(modules), input_values.shape[-1])
-        if tiles and _is_proven(encoder, layers, input_values):
-            return _untiled(modules[len(layers) :], _tiled(layers, tiles, input_values))
+        read = [read_layer(module) for module in modules]
+        layers, tiles = _deepest_plan(_worthwhile(read), input_values.shape[-1])
+        rest = list(map(_on_whole_clip, modules, read))[len(layers) :]
+        if tiles and _is_proven(encoder, layers, rest, input_values):
+            return _computed(layers, tiles, rest, input_values)
     embeddings: torch.Tensor = encoder(input_values)
     return embeddings
 
 
-def _worthwhile(modules: Sequence[nn.Module]) -> list[Layer]:
+def _worthwhile(layers: Iterable[Layer | None]) -> list[Layer]:
     """The first layers, as far as it is worth reading their weights again for every tile."""
-    layers: list[Layer] = []
-    for module in modules:
-        layer = read_layer(module)
+    worthwhile: list[Layer] = []
+    for layer in layers:
         if layer is None:
             break
-        positions = tile_samples() // Geometry.of(layers).hop
+        positions = tile_samples() // Geometry.of(worthwhile).hop
         if any(c.weight.numel() > c.channels * positions for c in main_path([layer])):
             break
-        layers.append(layer)
-    return layers
+        worthwhile.append(layer)
+    return worthwhile
 
 
 def _deepest_plan(layers: Sequence[Layer], length: int) -> tuple[Sequence[Layer], list[Tile]]:
@@ -83,18 +84,33 @@ def _deepest_plan(layers: Sequence[Layer], length: int) -> tuple[Sequence[Layer]
     return [], []
 
 
-def _is_proven(encoder: nn.Module, layers: Sequence[Layer], input_values: torch.Tensor) -> bool:
+def _on_whole_clip(module: nn.Module, layer: Layer | None) -> Layer:
+    """What computes a whole clip: the layer, which does with fewer copies, or the module itself."""
+    if layer is None or any(convolution.pads_itself for convolution in main_path([layer])):
+        return module
+    return layer
+
+
+def _is_proven(
+    encoder: nn.Module, layers: Sequence[Layer], rest: Sequence[Layer], states: torch.Tensor
+) -> bool:
     """Whether tiles give the clip's bits on this machine, tried out once, on three of them."""
     agrees, case = _AGREES.setdefault(encoder, {}), (len(layers), torch.get_num_threads())
     if case not in agrees:
         tile = tile_samples()
-        sample = input_values[..., : 3 * tile + input_values.shape[-1] % tile]
+        sample = states[..., : 3 * tile + states.shape[-1] % tile]
         tiles = plan(Geometry.of(layers), sample.shape[-1], tile)
         if not is_exact(layers, sample.shape[-1], tiles):
             return False
-        computed = _untiled(modules_of(encoder)[len(layers) :], _tiled(layers, tiles, sample))
-        agrees[case] = torch.equal(computed, encoder(sample))
+        agrees[case] = torch.equal(_computed(layers, tiles, rest, sample), encoder(sample))
     return agrees[case]
+
+
+def _computed(
+    layers: Sequence[Layer], tiles: Sequence[Tile], rest: Sequence[Layer], states: torch.Tensor
+) -> torch.Tensor:
+    """Samples `[1, 1, S]` to embeddings `[1, D, T]`."""
+    return run(rest, _tiled(layers, tiles, states), starts=True, ends=True)
 
 
 def _tiled(layers: Sequence[Layer], tiles: Sequence[Tile], states: torch.Tensor) -> torch.Tensor:
@@ -104,16 +120,3 @@ def _tiled(layers: Sequence[Layer], tiles: Sequence[Tile], states: torch.Tensor)
         computed = run(layers, states[..., tile.first : tile.last], tile.starts, tile.ends)
         outputs.append(computed[..., tile.skipped : tile.skipped + tile.stop - tile.start])
     return torch.cat(outputs, dim=-1)
-
-
-def _untiled(modules: Sequence[nn.Module], states: torch.Tensor) -> torch.Tensor:
-    """The outputs of all tiles `[1, C, T]` to embeddings `[1, D, T']`."""
-    return run([_as_layer(module) for module in modules], states, starts=True, ends=True)
-
-
-def _as_layer(module: nn.Module) -> Layer:
-    """A module as a layer, which does with fewer copies; or as it is."""
-    layer = read_layer(module)
-    if layer is None or any(convolution.pads_itself for convolution in main_path([layer])):
-        return module
-    return layer
