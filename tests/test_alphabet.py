@@ -238,6 +238,11 @@ def test_equality_is_about_characters() -> None:
     assert CodebookAlphabet([4, 4]) != CodebookAlphabet([8])
     assert CodebookAlphabet([4, 4]) != CodebookAlphabet([4, 4], 0x4E00)
     assert hash(CodebookAlphabet([4, 4])) == hash(CodebookAlphabet([4, 4]))
+    for equal in (  # surrogates and noncharacters are stepped over, or not met at all
+        (CodebookAlphabet([4, 4], 0xD800), CodebookAlphabet([4, 4], 0xE000)),
+        (CodebookAlphabet([4]), CodebookAlphabet([4], skip_noncharacters=False)),
+    ):
+        assert len(set(equal)) == 1
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,8 @@ class CodebookAlphabet:
         )
 
     def __hash__(self) -> int:
-        return hash((self.codebook_sizes, self.unicode_offset, self.skip_noncharacters))
+        # By the first character, not the offset: surrogates and noncharacters are stepped over.
+        return hash((self.codebook_sizes, int(self._code_points[0])))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Not the tables: they follow from the rest, and some come with use. An alphabet's pickle,
