@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -92,6 +93,19 @@ def test_codes_that_do_not_fit() -> None:
 def test_foreign_text_is_refused_not_dropped(text: object) -> None:
     with pytest.raises(TokenizerError, match="is not a code character"):
         TOKENIZER(text)
+
+
+def test_special_tokens_that_are_split_are_foreign_text() -> None:
+    tokenizer = copy.deepcopy(TOKENIZER)
+    text = tokenizer.alphabet.to_text(random_codes(3, 4))
+    expected = tokenizer(text)["input_ids"]
+    assert tokenizer(text, split_special_tokens=True)["input_ids"] == expected
+    with pytest.raises(TokenizerError, match="is not a code character"):
+        tokenizer(f"<s>{text}", split_special_tokens=True)
+    tokenizer.split_special_tokens = True
+    with pytest.raises(TokenizerError, match="is not a code character"):
+        tokenizer(f"<s>{text}")
+    assert tokenizer(f"<s>{text}", split_special_tokens=False)["input_ids"][1:] == expected
 
 
 def test_an_unknown_token_takes_foreign_text_but_is_never_decoded_silently() -> None:

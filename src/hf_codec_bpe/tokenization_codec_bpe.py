@@ -212,13 +212,21 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
 
     def _encode_plus(self, text: Any, text_pair: Any = None, **kwargs: Any) -> Any:
         if self.unk_token is None:
-            self._refuse_foreign(text)
-            self._refuse_foreign(text_pair)
+            found = self._tokens_found(kwargs.get("split_special_tokens"))
+            self._refuse_foreign(text, found)
+            self._refuse_foreign(text_pair, found)
         return super()._encode_plus(text, text_pair, **kwargs)
 
-    def _refuse_foreign(self, text: Any) -> None:
+    def _tokens_found(self, split_special_tokens: bool | None) -> tuple[str, ...]:
+        """Added tokens that are found in text: the special ones, unless those are split."""
+        if split_special_tokens is None:
+            split_special_tokens = self.split_special_tokens
+        added = self.added_tokens_decoder.values()
+        return tuple(t.content for t in added if not (split_special_tokens and t.special))
+
+    def _refuse_foreign(self, text: Any, added_tokens: tuple[str, ...]) -> None:
+        pattern = _pattern(self.alphabet, added_tokens)
         for string in _strings(text):
-            pattern = _pattern(self.alphabet, tuple(self.get_added_vocab()))
             known = pattern.match(string)
             at = known.end() if known else 0
             if at < len(string):
