@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -15,6 +16,7 @@ from codec_bpe.tools.lm_dataset_builder import LMDatasetBuilder
 from datasets import Dataset, IterableDataset, load_dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import processors
 from transformers import AutoTokenizer
 
 from hf_codec_bpe import (
@@ -153,6 +155,25 @@ def test_what_is_around_a_window(make: Callable[[], Any]) -> None:
     assert packed(audio_end_token=tokenizer.eos_token) == [*own, start, *audio, eos]
 
 
+def ending_texts(tokenizer: Any) -> Any:
+    """A tokenizer that puts the EOS token after every text."""
+    tokenizer = copy.deepcopy(tokenizer)
+    eos = tokenizer.eos_token
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"$A {eos}", special_tokens=[(eos, tokenizer.eos_token_id)]
+    )
+    return tokenizer
+
+
+def test_an_own_eos_token_that_is_the_bos_token_too() -> None:
+    tokenizer = ending_texts(extended(bases.gpt2_like))
+    assert tokenizer.bos_token_id == tokenizer.eos_token_id
+    (ids,) = ids_of(pack_codes(CODES[:1], tokenizer))
+    start, end = tokenizer.audio_start_token_id, tokenizer.audio_end_token_id
+    audio = CodecVocabulary.of(tokenizer).codes_to_ids(CODES[0])
+    assert ids == [start, *audio, end, tokenizer.eos_token_id]
+
+
 @settings(deadline=None)
 @given(seed=st.integers(0, 99), start=st.integers(0, 100), room=st.integers(-2, 60))
 def test_as_many_frames_as_fit(seed: int, start: int, room: int) -> None:
@@ -278,6 +299,29 @@ def test_files_give_the_sequences_back(base: Callable[[], Any], tmp_path: Path) 
         assert line.endswith(end)
         assert alphabet.to_codes(line.removeprefix(start).removesuffix(end)).size
         assert tokenizer(line)["input_ids"] == ids
+
+
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [
+        (lambda: extended(bases.llama3_like), {"add_bos_token": False}),
+        (lambda: ending_texts(plain()), {"add_eos_token": False}),
+        (lambda: ending_texts(plain()), {"pad": True}),
+    ],
+)
+def test_lines_that_would_be_read_as_other_ids_are_not_written(
+    make: Callable[[], Any], options: dict[str, Any], tmp_path: Path
+) -> None:
+    tokenizer = make()
+    for name in ("x.parquet", "x.txt"):
+        sequences = list(pack_codes(CODES, tokenizer, 70))
+        write_sequences(sequences, tmp_path / name, tokenizer)
+        assert list(read_sequences(tmp_path / name, tokenizer)) == sequences
+    sequences = list(pack_codes(CODES, tokenizer, 70, **options))
+    write_sequences(sequences, tmp_path / "x.parquet", tokenizer)
+    assert list(read_sequences(tmp_path / "x.parquet", tokenizer)) == sequences
+    with pytest.raises(PackingError, match="itself puts around a text"):
+        write_sequences(sequences, tmp_path / "x.txt", tokenizer)
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:

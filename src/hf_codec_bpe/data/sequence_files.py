@@ -52,7 +52,8 @@ def write_sequences(
         How many sequences there were.
 
     Raises:
-        PackingError: There are no sequences, or the path has another ending.
+        PackingError: There are no sequences, the path has another ending, or a sequence cannot be
+            a line of text: it holds text, or lacks the tokens that the tokenizer puts around one.
     """
     write = _write_text if is_text(path) else _write_parquet
     rest = iter(sequences)
@@ -123,7 +124,7 @@ def _read_parquet(path: Path, tokenizer: Any) -> Iterator[dict[str, Any]]:
 
 def _write_text(sequences: Iterable[Mapping[str, Any]], path: Path, tokenizer: Any) -> int:
     vocabulary = CodecVocabulary.of(tokenizer)
-    around = own_tokens(vocabulary.tokenizer)
+    around = own_tokens(vocabulary)
     added = {i: token for token, i in vocabulary.tokenizer.get_added_vocab().items()}
     texts = {**vocabulary.texts, **added}
     count = 0
@@ -142,12 +143,21 @@ def _write_text(sequences: Iterable[Mapping[str, Any]], path: Path, tokenizer: A
 
 
 def _without(around: tuple[list[int], list[int]], ids: list[int]) -> list[int]:
-    """A sequence without those ids at its beginning and its end, if it has them."""
+    """A sequence without those ids at its beginning and its end.
+
+    Raises:
+        PackingError: It lacks them, but its line would be read with them.
+    """
     before, after = around
     end = len(ids) - len(after)
-    if ids[: len(before)] == before and ids[end:] == after:
-        return ids[len(before) : end]
-    return ids
+    if end < len(before) or ids[: len(before)] != before or ids[end:] != after:
+        raise PackingError(
+            f"A sequence lacks {before} at its beginning or {after} at its end, which the "
+            "tokenizer itself puts around a text, so that its line would be read with them: pack "
+            "with the tokenizer's own BOS and EOS tokens and without padding, or write to a "
+            ".parquet file."
+        )
+    return ids[len(before) : end]
 
 
 def _read_text(path: Path, tokenizer: Any) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from ..codec_vocabulary import CodecVocabulary
@@ -31,7 +32,7 @@ class Surroundings(NamedTuple):
             PackingError: The tokenizer lacks one of them.
         """
         tokenizer = vocabulary.tokenizer
-        own_bos, own_eos = own_tokens(tokenizer)
+        own_bos, own_eos = own_tokens(vocabulary)
         bos = own_bos if add_bos_token is None else _special(tokenizer, "bos_token", add_bos_token)
         eos = own_eos if add_eos_token is None else _special(tokenizer, "eos_token", add_eos_token)
         start = _audio(vocabulary, "audio_start_token", audio_start_token)
@@ -48,16 +49,22 @@ class Surroundings(NamedTuple):
         return [*self.before, *ids, *self.after]
 
 
-def own_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
+def own_tokens(vocabulary: CodecVocabulary) -> tuple[list[int], list[int]]:
     """What a tokenizer itself begins and ends every text with: a BOS and an EOS token, or none.
 
     Returns:
         `([bos], [eos])`, either of them empty where the tokenizer leaves it out.
     """
-    around: list[int] = tokenizer("")["input_ids"]
-    bos = around[:1] if around[:1] == [tokenizer.bos_token_id] else []
-    rest = around[len(bos) :]
-    return bos, rest if rest == [tokenizer.eos_token_id] else []
+    tokenizer = vocabulary.tokenizer
+    # Around a code, which tells the two apart where one token is both, as GPT-2's is.
+    encoded = tokenizer(vocabulary.alphabet.characters[0], return_special_tokens_mask=True)
+    ids, is_own = encoded["input_ids"], encoded["special_tokens_mask"]
+    num_before = len(list(takewhile(bool, is_own)))
+    bos, eos = ids[:num_before][:1], ids[num_before + is_own.count(0) :]
+    return (
+        bos if bos == [tokenizer.bos_token_id] else [],
+        eos if eos == [tokenizer.eos_token_id] else [],
+    )
 
 
 def _special(tokenizer: Any, name: str, wanted: bool) -> list[int]:
