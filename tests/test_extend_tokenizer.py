@@ -563,6 +563,19 @@ def test_a_codec_tokenizer_that_lacks_tokens_or_does_more_than_merge() -> None:
         extend_tokenizer(bases.gpt2_like(), padded)
 
 
+def test_a_codec_tokenizer_that_finds_runs_before_it_merges() -> None:
+    more = copy.deepcopy(CODEC)
+    more.add_tokens(["<more>"])
+    assert len(extend_tokenizer(bases.gpt2_like(), more)) > len(more)
+    more.add_tokens([CODEC.alphabet.to_text(CODES[0][:, :2])])
+    for function in (
+        lambda: extend_tokenizer(bases.gpt2_like(), more),
+        lambda: move_alphabet(more),
+    ):
+        with pytest.raises(TokenizerError, match="1 added tokens of code characters"):
+            function()
+
+
 def test_the_corpus_holds_no_codes() -> None:
     assert all(char not in CODEC.alphabet for text in corpus.TEXTS for char in text)
 

@@ -17,6 +17,7 @@ from .state import state_of
 
 __all__ = [
     "as_entry",
+    "check_added",
     "check_free",
     "move_alphabet",
     "placed",
@@ -66,7 +67,9 @@ def move_alphabet(
 
     Raises:
         AlphabetError: An alphabet that does not fit after the offset.
+        TokenizerError: A tokenizer with added tokens of code characters.
     """
+    check_added(tokenizer)
     old = tokenizer.alphabet
     new = CodebookAlphabet(old.codebook_sizes, unicode_offset)
     table = str.maketrans(old.characters, new.characters)
@@ -104,6 +107,18 @@ def owned(tokens: Sequence[str], alphabet: CodebookAlphabet) -> list[str]:
     if characters.isdisjoint("".join(tokens)):
         return []
     return [token for token in tokens if not characters.isdisjoint(token)]
+
+
+def check_added(tokenizer: CodecBPETokenizer) -> None:
+    """Raises if a codec's tokenizer finds some runs of codes before it merges."""
+    characters = set(tokenizer.alphabet.characters)
+    added = [token for token in tokenizer.get_added_vocab() if characters.issuperset(token)]
+    if added:
+        raise TokenizerError(
+            f"The codec tokenizer has {len(added)} added tokens of code characters, {added[0]!r} "
+            "first, which it finds before it merges, and only merges can be moved or added to a "
+            "language model's vocabulary: take it as train_tokenizer made it."
+        )
 
 
 def check_free(alphabet: CodebookAlphabet, tokens: Sequence[str]) -> None:

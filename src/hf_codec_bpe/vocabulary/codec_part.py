@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from ..alphabet import CodebookAlphabet
 from ..errors import TokenizerError
 from ..tokenization_codec_bpe import CodecBPETokenizer
-from .alphabets import move_alphabet
+from .alphabets import check_added, move_alphabet
 from .state import state_of
 
 __all__ = ["CodecPart"]
@@ -39,6 +39,7 @@ class CodecPart(NamedTuple):
         Raises:
             TokenizerError: A tokenizer that does more than merge codes, or lacks some codes.
         """
+        check_added(tokenizer)
         if alphabet != tokenizer.alphabet:
             tokenizer = move_alphabet(tokenizer, alphabet.unicode_offset)
         backend = state_of(tokenizer)
