@@ -272,6 +272,18 @@ def test_use_changes_no_hash() -> None:
     assert after == before
 
 
+@pytest.mark.parametrize("numba", [True, False])
+def test_one_frame_is_not_too_long_for_a_model(
+    numba: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(integer_bpe, "has_numba", lambda: numba)
+    own = tokenizer_of(SIZES, MERGES)
+    for tokenizer in (own, extend_tokenizer(bases.gpt2_like(), own)):
+        tokenizer.model_max_length = 5
+        assert len(CodecVocabulary.of(tokenizer).codes_to_ids(CODES[:, :1])) <= 5
+        assert not tokenizer.deprecation_warnings  # it says so but once
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_workers_do_it_too(method: str) -> None:
     tokenizer = tokenizer_of(SIZES, MERGES)

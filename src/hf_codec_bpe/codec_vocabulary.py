@@ -193,7 +193,9 @@ class CodecVocabulary:
 
     def _text_to_ids(self, text: str) -> list[int]:
         """Ids of code characters, by the tokenizer itself."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        # Not verbose: a run with every token in it may be longer than the model's context.
+        options = {"add_special_tokens": False, "verbose": False}
+        ids: list[int] = self.tokenizer(text, **options)["input_ids"]
         return ids
 
     def is_audio(self, ids: Any) -> npt.NDArray[np.bool_]:

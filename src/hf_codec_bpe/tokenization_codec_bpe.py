@@ -139,7 +139,9 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
 
     def _text_to_ids(self, text: str) -> list[int]:
         """Ids of code characters, by the backend."""
-        ids: list[int] = super()._encode_plus(text, add_special_tokens=False)["input_ids"]
+        # Not verbose: a run with every token in it may be longer than the model's context.
+        options = {"add_special_tokens": False, "verbose": False}
+        ids: list[int] = super()._encode_plus(text, **options)["input_ids"]
         return ids
 
     def save_pretrained(
