@@ -306,7 +306,6 @@ def test_files_give_the_sequences_back(base: Callable[[], Any], tmp_path: Path) 
     [
         (lambda: extended(bases.llama3_like), {"add_bos_token": False}),
         (lambda: ending_texts(plain()), {"add_eos_token": False}),
-        (lambda: ending_texts(plain()), {"pad": True}),
     ],
 )
 def test_lines_that_would_be_read_as_other_ids_are_not_written(
@@ -322,6 +321,23 @@ def test_lines_that_would_be_read_as_other_ids_are_not_written(
     assert list(read_sequences(tmp_path / "x.parquet", tokenizer)) == sequences
     with pytest.raises(PackingError, match="itself puts around a text"):
         write_sequences(sequences, tmp_path / "x.txt", tokenizer)
+
+
+def test_padded_sequences_are_no_lines_of_text(tmp_path: Path) -> None:
+    padded = list(pack_codes(CODES, plain(), 70, pad=True))
+    with pytest.raises(PackingError, match="has no place for its attention_mask"):
+        write_sequences(padded, tmp_path / "x.txt", plain())
+    full = [{**each, "attention_mask": [1] * 70} for each in padded]
+    assert write_sequences(full, tmp_path / "x.txt", plain()) == len(full)
+
+
+@pytest.mark.parametrize("make", [plain, lambda: extended(bases.gpt2_like)])
+def test_lines_may_end_as_windows_ends_them(make: Callable[[], Any], tmp_path: Path) -> None:
+    sequences = list(pack_codes(CODES, make(), 70))
+    write_sequences(sequences, tmp_path / "x.txt", make())
+    text = (tmp_path / "x.txt").read_bytes().replace(b"\n", b"\r\n")
+    (tmp_path / "x.txt").write_bytes(text)
+    assert list(read_sequences(tmp_path / "x.txt", make())) == sequences
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -503,6 +519,9 @@ def test_codes_and_files_that_cannot_be(tmp_path: Path) -> None:
     for name in ("nowhere.txt", "nowhere.parquet"):
         with pytest.raises(PackingError, match=rf"no file .*{name}: check the path"):
             read_sequences(tmp_path / name, plain())
+    (tmp_path / "x.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(PackingError, match="not text in UTF-8"):
+        list(read_sequences(tmp_path / "x.txt", plain()))
     (tmp_path / "x.parquet").write_text("no Parquet")
     with pytest.raises(PackingError, match="not a Parquet file"):
         list(read_sequences(tmp_path / "x.parquet", plain()))

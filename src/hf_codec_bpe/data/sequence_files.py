@@ -53,7 +53,8 @@ def write_sequences(
 
     Raises:
         PackingError: There are no sequences, the path has another ending, or a sequence cannot be
-            a line of text: it holds text, or lacks the tokens that the tokenizer puts around one.
+            a line of text: it is padded, holds text, or lacks the tokens that the tokenizer puts
+            around one.
     """
     write = _write_text if is_text(path) else _write_parquet
     rest = iter(sequences)
@@ -130,6 +131,7 @@ def _write_text(sequences: Iterable[Mapping[str, Any]], path: Path, tokenizer: A
     count = 0
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for sequence in sequences:
+            _check_unpadded(sequence)
             ids = _without(around, list(sequence["input_ids"]))
             foreign = [i for i in ids if i not in texts]
             if foreign:
@@ -140,6 +142,15 @@ def _write_text(sequences: Iterable[Mapping[str, Any]], path: Path, tokenizer: A
             file.write("".join(map(texts.__getitem__, ids)) + "\n")
             count += 1
     return count
+
+
+def _check_unpadded(sequence: Mapping[str, Any]) -> None:
+    mask = sequence.get("attention_mask")
+    if mask is not None and 0 in mask:
+        raise PackingError(
+            "A sequence is padded, and a line of text has no place for its attention_mask: leave "
+            "padding to a data collator, or write to a .parquet file."
+        )
 
 
 def _without(around: tuple[list[int], list[int]], ids: list[int]) -> list[int]:
@@ -154,14 +165,17 @@ def _without(around: tuple[list[int], list[int]], ids: list[int]) -> list[int]:
         raise PackingError(
             f"A sequence lacks {before} at its beginning or {after} at its end, which the "
             "tokenizer itself puts around a text, so that its line would be read with them: pack "
-            "with the tokenizer's own BOS and EOS tokens and without padding, or write to a "
-            ".parquet file."
+            "with the tokenizer's own BOS and EOS tokens, or write to a .parquet file."
         )
     return ids[len(before) : end]
 
 
 def _read_text(path: Path, tokenizer: Any) -> Iterator[dict[str, Any]]:
     tokenizer = CodecVocabulary.of(tokenizer).tokenizer
-    with path.open(encoding="utf-8", newline="\n") as file:
-        for line in file:
-            yield {"input_ids": tokenizer(line.removesuffix("\n"), verbose=False)["input_ids"]}
+    try:
+        with path.open(encoding="utf-8", newline="\n") as file:
+            for line in file:
+                text = line.removesuffix("\n").removesuffix("\r")  # as Windows ends lines
+                yield {"input_ids": tokenizer(text, verbose=False)["input_ids"]}
+    except UnicodeDecodeError as error:
+        raise PackingError(f"{path} is not text in UTF-8: {first_line(error)}") from error
