@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from ..code_shards import open_codes
 from ..codec_vocabulary import CodecVocabulary
 from ..errors import PackingError
@@ -22,6 +25,8 @@ from .surroundings import Surroundings
 __all__ = ["pack_codes"]
 
 logger = logging.getLogger(__name__)
+
+Codes = npt.NDArray[np.integer[Any]]
 
 
 def pack_codes(
@@ -191,25 +196,29 @@ class _Packer:
         ids: list[int] = []
         num_new = 0
         for clip in clips:
-            text = self.vocabulary.alphabet.to_text(clip)
+            codes = self.vocabulary.alphabet.checked(clip)
+            num_frames = codes.shape[1]
             start = done = 0
-            while done < len(text):
-                window = self._window(text, start, self.sequence_length - len(ids))
+            while done < num_frames:
+                window = self._window(codes[:, start:], self.sequence_length - len(ids))
                 if window is not None:
                     ids += self.around.put_around(window)
-                    end = start + int(self.vocabulary.num_codes[window].sum())
+                    end = start + self._num_frames(window)
                     num_new += end - done
-                    done, start = end, max(0, end - self.overlap_frames * self.num_codebooks)
-                is_last = done == len(text)
+                    done, start = end, max(0, end - self.overlap_frames)
+                is_last = done == num_frames
                 if not (is_last and self.join_clips):
-                    yield _Sequence(ids, num_new // self.num_codebooks, is_last)
+                    yield _Sequence(ids, num_new, is_last)
                     ids, num_new = [], 0
         if ids:
-            yield _Sequence(ids, num_new // self.num_codebooks, True)
+            yield _Sequence(ids, num_new, True)
 
-    def _window(self, text: str, start: int, room: int) -> list[int] | None:
+    def _window(self, codes: Codes, room: int) -> list[int] | None:
         """The next window's ids; `None` where it would hold nothing but the overlap."""
-        ids = ids_that_fit(self.vocabulary, text, start, room - self.around.num_tokens)
-        length = int(self.vocabulary.num_codes[ids].sum())
-        is_whole = start + length == len(text)
-        return ids if is_whole or length > self.overlap_frames * self.num_codebooks else None
+        ids = ids_that_fit(self.vocabulary, codes, room - self.around.num_tokens)
+        num_frames = self._num_frames(ids)
+        is_whole = num_frames == codes.shape[1]
+        return ids if is_whole or num_frames > self.overlap_frames else None
+
+    def _num_frames(self, ids: list[int]) -> int:
+        return int(self.vocabulary.num_codes[ids].sum()) // self.num_codebooks
