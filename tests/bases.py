@@ -53,7 +53,6 @@ def tekken() -> PreTrainedTokenizerFast:
     """Real: byte-level, 131,072 tokens, special ones first, ignore_merges."""
     return PreTrainedTokenizerFast(
         tokenizer_object=_tekken(),  # of which it takes a copy
-
         bos_token="<s>",
         eos_token="</s>",
         model_max_length=1024,

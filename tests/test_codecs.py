@@ -313,7 +313,6 @@ def test_silence_behind_a_clip_changes_no_code_of_a_causal_model(family: str) ->
     assert all(map(is_unchanged, around_frames(hop, seed=3))) == codec.is_causal
 
 
-
 def test_clips_of_about_the_same_length_share_a_batch_of_a_causal_model(
     family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

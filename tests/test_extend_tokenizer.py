@@ -278,7 +278,6 @@ def test_a_fresh_process_reads_the_files_alike(tmp_path: Path) -> None:
         assert json.loads(Path("ids.json").read_text()) == expected
 
 
-
 def test_the_bases_settings_are_kept(tmp_path: Path) -> None:
     before, after = made(bases.qwen_like)
     after.save_pretrained(tmp_path)

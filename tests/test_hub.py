@@ -93,7 +93,6 @@ def in_a_process(hub: LocalHub, home: Path, code: str) -> Any:
 # Push and pull.
 
 
-
 def test_a_tokenizer_comes_back(processor: CodecBPEProcessor) -> None:
     processor.tokenizer.push_to_hub("user/tokenizer")
     loaded = AutoTokenizer.from_pretrained("user/tokenizer")
@@ -388,7 +387,6 @@ def test_a_build_of_a_corpus_as_it_comes(
         path.write_bytes(b"")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(building, "is_matplotlib_available", lambda: False)  # pictures take long
-
 
     def build(audio: str, vocab_size: int, *more: str) -> None:
         size = str(vocab_size)
