@@ -19,7 +19,7 @@ DEMO_REPORT = Path(__file__).parents[1] / "docs" / "demo-report.json"
 HEAD = (
     "preset", "family", "Hz", "frames/s", "codebooks", "codes/s", "bits/s", "trained on", "licence"
 )  # fmt: skip
-RECIPE_HEAD = ("preset", "codebooks", "codes/s", "bits/s", "vocabulary", "most frames per token")
+RECIPE_HEAD = ("preset", "codebooks", "codes/s", "bits/s", "vocabulary", "frames' worth in a token")
 
 
 def preset_table() -> str:
