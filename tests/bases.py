@@ -44,10 +44,15 @@ LETTERS_ONLY = (
 """Like DeepSeek's: it matches no private-use character, save as the start of a word."""
 
 
+@cache
+def _tekken() -> Tokenizer:
+    return MistralConverter(str(DATA / "tekken_240911.json")).converted()
+
+
 def tekken() -> PreTrainedTokenizerFast:
     """Real: byte-level, 131,072 tokens, special ones first, ignore_merges."""
     return PreTrainedTokenizerFast(
-        tokenizer_object=MistralConverter(str(DATA / "tekken_240911.json")).converted(),
+        tokenizer_object=_tekken(),  # of which it takes a copy
         bos_token="<s>",
         eos_token="</s>",
         model_max_length=1024,

@@ -49,15 +49,12 @@ def around_frames(hop: int, seed: int) -> list[np.ndarray]:
 @pytest.mark.parametrize(
     "window", [{}, {"chunk_seconds": 0.24}, {"chunk_seconds": 0.08, "context_seconds": 0.4}]
 )
-@pytest.mark.parametrize("batch_size", [1, 2, 7])
-def test_codes_never_depend_on_the_batch(
-    family: str, batch_size: int, window: dict[str, float]
-) -> None:
+def test_codes_never_depend_on_the_batch(family: str, window: dict[str, float]) -> None:
     codec = make(family)
     if codec.dynamic_frame_rate:
         window = {key: value for key, value in window.items() if key != "context_seconds"}
-    clips = around_frames(codec.hop_length, batch_size)
-    together = codec.encode(clips, batch_size=batch_size, **window)
+    clips = around_frames(codec.hop_length, seed=7)
+    together = codec.encode(clips, batch_size=7, **window)
     for clip, codes in zip(clips, together, strict=True):
         assert np.array_equal(codes, codec.encode([clip], **window)[0])
 
@@ -80,7 +77,7 @@ def test_num_frames_is_what_encode_gives(family: str) -> None:
     codec = with_fewest(family)
     clip = speech_like(5_000)
     borders = {m * codec.hop_length + d for m in range(1, 20) for d in (-1, 0, 1)}
-    for num_samples in sorted({*range(1, 5_001, 17), *(n for n in borders if n <= 5_000)}):
+    for num_samples in sorted({*range(1, 5_001, 101), *(n for n in borders if n <= 5_000)}):
         (codes,) = codec.encode([clip[:num_samples]])
         assert len(codes) == codec.num_codebooks
         assert num_frames_of(codec, codes) == codec.num_frames(num_samples)
@@ -168,10 +165,10 @@ def test_other_choices_share_the_model_and_its_pin(family: str) -> None:
 
 def test_a_bandwidth_chooses_codebooks(family: str) -> None:
     codec = make(family)
-    by_bandwidth = codec_class(family)(MODELS[family](), bandwidth=codec.bandwidth / 1000)
+    by_bandwidth = codec_class(family)(codec.model, bandwidth=codec.bandwidth / 1000)
     assert by_bandwidth.codebook_sizes == codec.codebook_sizes
     with pytest.raises(CodecError, match="is that of no number of codebooks"):
-        codec_class(family)(MODELS[family](), bandwidth=99.9)
+        codec_class(family)(codec.model, bandwidth=99.9)
 
 
 def test_decode_takes_lists_arrays_and_tensors(family: str) -> None:
@@ -282,38 +279,38 @@ def test_what_does_not_fit_in_memory_says_what_to_do(
 @pytest.mark.parametrize("num_codebooks", [0, -1, 1000, 1.5, "2"])
 def test_impossible_numbers_of_codebooks(family: str, num_codebooks: int) -> None:
     with pytest.raises(CodecError, match=f"num_codebooks={num_codebooks} is not possible"):
-        codec_class(family)(MODELS[family](), num_codebooks=num_codebooks)
+        codec_class(family)(make(family).model, num_codebooks=num_codebooks)
 
 
-@pytest.mark.parametrize("batch_size", [2, 7])
 def test_windows_that_share_a_batch_are_grouped_rightly(
-    family: str, batch_size: int, monkeypatch: pytest.MonkeyPatch
+    family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As on a GPU: there, only the last bit of an embedding may depend on the batch.
     codec = make(family)
     if codec.dynamic_frame_rate:  # windows of one length have different numbers of groups
-        assert codec.max_batch_size(batch_size) == 1
+        assert codec.max_batch_size(7) == 1
         return
-    monkeypatch.setattr(codec, "max_batch_size", lambda size: size)
-    clips = around_frames(codec.hop_length, batch_size)
-    together = codec.encode(clips, batch_size=batch_size, chunk_seconds=0.24)
-    monkeypatch.undo()
+    clips = around_frames(codec.hop_length, seed=7)
     alone = codec.encode(clips, chunk_seconds=0.24)
-    assert [a.shape for a in together] == [b.shape for b in alone]
-    changed = sum(int((a != b).sum()) for a, b in zip(together, alone, strict=True))
-    assert changed <= 0.01 * sum(codes.size for codes in alone)
+    monkeypatch.setattr(codec, "max_batch_size", lambda size: size)
+    for batch_size in (2, 7):
+        together = codec.encode(clips, batch_size=batch_size, chunk_seconds=0.24)
+        assert [a.shape for a in together] == [b.shape for b in alone]
+        changed = sum(int((a != b).sum()) for a, b in zip(together, alone, strict=True))
+        assert changed <= 0.01 * sum(codes.size for codes in alone)
 
 
 def test_silence_behind_a_clip_changes_no_code_of_a_causal_model(family: str) -> None:
     codec = make(family)
     hop = codec.hop_length
-    unchanged = []
-    for clip in around_frames(hop, seed=3):
+
+    def is_unchanged(clip: np.ndarray) -> bool:
         codes = codec.encode([clip])[0]
         end = codec.num_frames(len(clip)) * hop
         longer = codec.encode([np.pad(clip, (0, end + 9 * hop - len(clip)))])[0]
-        unchanged.append(np.array_equal(longer[:, : codes.shape[1]], codes))
-    assert all(unchanged) == codec.is_causal
+        return np.array_equal(longer[:, : codes.shape[1]], codes)
+
+    assert all(map(is_unchanged, around_frames(hop, seed=3))) == codec.is_causal
 
 
 def test_clips_of_about_the_same_length_share_a_batch_of_a_causal_model(

@@ -73,6 +73,11 @@ def named(tokenizer: Any) -> dict[str, Any]:
     return {}
 
 
+@cache
+def vocabulary_of(make: Callable[[], Any]) -> CodecVocabulary:
+    return CodecVocabulary.of(make())
+
+
 MAKERS: list[Callable[[], Any]] = [
     plain,
     lambda: extended(bases.gpt2_like),  # byte-level, no BOS of its own
@@ -106,14 +111,15 @@ def ids_of(sequences: Iterable[dict[str, Any]]) -> list[list[int]]:
 def test_every_frame_is_there_once_and_in_order(
     make: Callable[[], Any], clips: list[np.ndarray], spare: int, overlap: int, join: bool
 ) -> None:
-    vocabulary = CodecVocabulary.of(make())
+    vocabulary = vocabulary_of(make)
     length = (overlap + 1) * K + 4 + spare
     options = {"overlap_frames": overlap, "join_clips": join, **named(make())}
     remaining = iter([clip for clip in clips if clip.size])
     clip, end = np.empty((K, 0), dtype=np.int64), 0
-    for ids in ids_of(pack_codes(clips, make(), length, **options)):
+    for ids in ids_of(pack_codes(clips, vocabulary, length, **options)):
         assert len(ids) <= length
         runs = audio_runs(ids, vocabulary)
+
         assert len(runs) == 1 or join
         for run in runs:
             is_next = end == clip.shape[1]

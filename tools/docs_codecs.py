@@ -19,7 +19,7 @@ DEMO_REPORT = Path(__file__).parents[1] / "docs" / "demo-report.json"
 HEAD = (
     "preset", "family", "Hz", "frames/s", "codebooks", "codes/s", "bits/s", "trained on", "licence"
 )  # fmt: skip
-RECIPE_HEAD = ("preset", "codebooks", "codes/s", "bits/s", "vocabulary", "frames in a token")
+RECIPE_HEAD = ("preset", "codebooks", "codes/s", "bits/s", "vocabulary", "frames' worth in a token")
 
 
 def preset_table() -> str:
@@ -30,9 +30,9 @@ def preset_table() -> str:
     recipes = _markdown(RECIPE_HEAD, [_recipe(preset) for preset in known])
     reasons = "\n".join(f"- `{preset.name}`: {_line(preset.unsupported)}" for preset in refused)
     return (
-        f"{codecs}\n\nWhat `hf-codec-bpe build` uses of each, unless you say otherwise "
+        f"{codecs}\n\nWhat `hf-codec-bpe build` uses unless told otherwise "
         "(`hf-codec-bpe presets --json` says why):\n\n"
-        f"{recipes}\n\nNamed, but not loaded:\n\n{reasons}"
+        f"{recipes}\n\nThese have a name, but cannot be loaded:\n\n{reasons}"
     )
 
 

@@ -239,8 +239,9 @@ class CodebookAlphabet:
     def mend(self, text: str) -> Mended:
         """Keeps the whole frames of a string that a language model generated.
 
-        As codec-bpe does: characters outside the alphabet go; from the first one on, characters
-        that are not their codebook's turn go; then an incomplete frame at either end goes.
+        As in codec-bpe, three kinds of characters are dropped: those outside the alphabet; from the
+        first one kept on, those of a codebook whose turn it is not; and incomplete frames at either
+        end.
 
         Example:
             >>> alphabet = CodebookAlphabet([4, 2], unicode_offset=ord("a"))

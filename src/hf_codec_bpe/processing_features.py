@@ -116,12 +116,10 @@ def _padded(tokenizer: Any, features: Sequences, options: Mapping[str, Any]) -> 
         return features
     own = (_ASSISTANT, "offset_mapping")
     rest = {key: value for key, value in features.items() if key not in own}
-    if options["padding"] == "max_length":
-        rest_options = {"max_length": options.get("max_length")}
-    else:
-        rest_options = {}
     how = {key: options[key] for key in _PADDING if key in options}
-    padded = dict(pad_without_fast_tokenizer_warning(tokenizer, rest, **how, **rest_options))
+    if options["padding"] == "max_length":
+        how["max_length"] = options.get("max_length")
+    padded = dict(pad_without_fast_tokenizer_warning(tokenizer, rest, **how))
     left = (options.get("padding_side") or tokenizer.padding_side) == "left"
     for key, empty in zip(own, (0, (0, 0)), strict=True):
         if key in features:

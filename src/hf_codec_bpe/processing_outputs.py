@@ -70,21 +70,11 @@ def split_output(
 
 
 def legible_ids(vocabulary: CodecVocabulary, ids: Any, errors: Errors) -> list[int]:
-    """The ids of a sequence that are text or this codec's audio; see `split_output`."""
+    """The ids of a sequence that are text or this codec's audio; see `split_output`.
+
+    Pieces of code characters and other codecs' audio are neither.
+    """
     sequence: list[int] = checked_ids(ids, len(vocabulary.tokenizer)).tolist()
-    return _own(vocabulary, sequence, errors)
-
-
-def _text(tokenizer: Any, run: list[int], before: list[int]) -> str:
-    """The text of ids after another one; at the beginning, some decoders take a space away."""
-    if not before:
-        return str(tokenizer.decode(run))
-    prefix: str = tokenizer.decode(before, skip_special_tokens=False)
-    return str(tokenizer.decode(before + run, skip_special_tokens=False))[len(prefix) :]
-
-
-def _own(vocabulary: CodecVocabulary, sequence: list[int], errors: str) -> list[int]:
-    """Ids without those that no text of this codec holds: pieces of codes, and other codecs'."""
     foreign = _foreign(vocabulary.tokenizer)[vocabulary.alphabet]
     found = [i for i in sequence if i in foreign]
     if not found:
@@ -97,6 +87,14 @@ def _own(vocabulary: CodecVocabulary, sequence: list[int], errors: str) -> list[
         )
     logger.warning("Dropped %d tokens that are neither text nor whole codes.", len(found))
     return [i for i in sequence if i not in foreign]
+
+
+def _text(tokenizer: Any, run: list[int], before: list[int]) -> str:
+    """The text of ids after another one; at the beginning, some decoders take a space away."""
+    if not before:
+        return str(tokenizer.decode(run))
+    prefix: str = tokenizer.decode(before, skip_special_tokens=False)
+    return str(tokenizer.decode(before + run, skip_special_tokens=False))[len(prefix) :]
 
 
 @per_tokenizer

@@ -166,20 +166,10 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
             self.push_to_hub(kwargs.pop("repo_id", os.path.basename(save_directory)), **kwargs)
         return files
 
-    def _save_pretrained(
-        self,
-        save_directory: str | os.PathLike[str],
-        file_names: tuple[str, ...],
-        legacy_format: bool | None = None,
-        filename_prefix: str | None = None,
-    ) -> tuple[str, ...]:
-        """Called when `tokenizer_config.json` has been written."""
-        file_names = super()._save_pretrained(
-            save_directory, file_names, legacy_format, filename_prefix
-        )
-        prefix = f"{filename_prefix}-" if filename_prefix else ""
-        config_file = Path(save_directory, f"{prefix}tokenizer_config.json")
-        return (*file_names, make_config_portable(config_file, STUB, "CodecBPETokenizer"))
+    def _save_pretrained(self, *args: Any, **kwargs: Any) -> tuple[str, ...]:
+        """Called when `tokenizer_config.json`, the first of the files, has been written."""
+        files = super()._save_pretrained(*args, **kwargs)
+        return (*files, make_config_portable(Path(files[0]), STUB, "CodecBPETokenizer"))
 
     def push_to_hub(self, repo_id: str, **options: Any) -> CommitInfo:
         """Publishes the tokenizer with a card; see `CodecBPEProcessor.push_to_hub`."""

@@ -60,7 +60,7 @@ def build(
     max_token_codebook_ngrams: Annotated[
         int | None,
         typer.Option(
-            help="The most frames that a token spans; by default as the preset says.",
+            help="The most codes in a token, in frames' worth; by default as the preset says.",
             min=0,
             metavar="N",
         ),

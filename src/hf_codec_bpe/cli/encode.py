@@ -95,7 +95,7 @@ def encode(
     num_workers: Annotated[
         int | None,
         typer.Option(
-            help="Threads that read audio; by default 1, and on a GPU 8.", min=1, metavar="N"
+            help="Threads that read audio; by default 1, and on a GPU up to 8.", min=1, metavar="N"
         ),
     ] = None,
     ray: Annotated[

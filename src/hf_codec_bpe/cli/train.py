@@ -28,7 +28,9 @@ def train(
     max_token_codebook_ngrams: Annotated[
         int,
         typer.Option(
-            help="The most frames that a token spans; 0 learns no merges.", min=0, metavar="N"
+            help="The most codes in a token, in frames' worth; 0 learns no merges.",
+            min=0,
+            metavar="N",
         ),
     ] = 2,
     min_frequency: Annotated[

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from threading import Lock
-from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -26,38 +25,34 @@ def own_precision(device: torch.device) -> Iterator[None]:
     with (
         torch.inference_mode(),
         torch.autocast(kind, enabled=False) if is_castable else nullcontext(),
-        _NO_TF32 if kind == "cuda" else nullcontext(),
+        _TF32.off() if kind == "cuda" else nullcontext(),
     ):
         yield
 
 
-class _NoTF32:
-    """Switches TF32 off until nobody needs that any more: the switches are the whole process's."""
+class _TF32:
+    """TF32's switches, which are the whole process's."""
 
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._num_users = 0
-        self._before: list[Any] = []
+    _lock = Lock()
+    _num_users = 0
+    _before: ClassVar[list[Any]] = []
 
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._num_users:
-                self._before = [_read(*switch) for switch in _switches()]
+    @classmethod
+    @contextmanager
+    def off(cls) -> Iterator[None]:
+        """Switches TF32 off until nobody needs that any more."""
+        with cls._lock:
+            if not cls._num_users:
+                cls._before = [_read(*switch) for switch in _switches()]
                 _switch_off()
-            self._num_users += 1
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        with self._lock:
-            self._num_users -= 1
-            if not self._num_users:
-                for (owner, name), value in zip(_switches(), self._before, strict=True):
-                    if value is not None and _read(owner, name) != value:
-                        setattr(owner, name, value)
+            cls._num_users += 1
+        try:
+            yield
+        finally:
+            with cls._lock:
+                cls._num_users -= 1
+                if not cls._num_users:
+                    _switch_back(cls._before)
 
 
 def _switches() -> list[tuple[Any, str]]:
@@ -76,11 +71,14 @@ def _switch_off() -> None:
             setattr(owner, name, "ieee")
 
 
+def _switch_back(before: Sequence[Any]) -> None:
+    for (owner, name), value in zip(_switches(), before, strict=True):
+        if value is not None and _read(owner, name) != value:
+            setattr(owner, name, value)
+
+
 def _read(owner: Any, name: str) -> Any:
     try:
         return getattr(owner, name)
     except RuntimeError:  # an older switch, where newer ones say what it cannot
         return None
-
-
-_NO_TF32 = _NoTF32()

@@ -41,10 +41,10 @@ class AudioCodec(ABC):
     chunks, context and batches is here.
 
     The codes of a clip never depend on what it was batched with. Only windows of equal padded
-    length share a batch, each padded as it would be alone. And on a CPU every window is encoded
-    alone, which is faster there too: with its neighbours, the last bit of its embedding may round
-    differently, which now and then tips a code over. (On a GPU that risk remains, as it does for
-    everybody; `batch_size=1` rules it out.)
+    length share a batch, each padded as it would be alone. On a CPU every window is encoded by
+    itself, which is also faster: in a batch, the last bit of an embedding may round differently,
+    which now and then changes a code. (On a GPU this can still happen; `batch_size=1` rules it
+    out.)
 
     Make one with `load_codec`, or from a Transformers model: `MimiCodec(model)`.
 
@@ -56,7 +56,7 @@ class AudioCodec(ABC):
         bandwidth: Or the bandwidth that they must have, in kbps or bps.
         name_or_path: The Hub id that the model came from.
         revision: The commit hash there. A model without one is saved beside its processors.
-        settings: What else the family lets one choose, by the names in `default_settings`.
+        settings: The family's other options, by the names in `default_settings`.
 
     Raises:
         CodecError: A model that this family cannot treat exactly, more codebooks than it has, or
@@ -173,8 +173,8 @@ class AudioCodec(ABC):
     def padded_length(self, num_samples: int) -> int:
         """The length that a window is padded to with silence, alone or in a batch.
 
-        A causal model's windows are padded further where they can share a batch, to one of a few
-        lengths.
+        Where windows can share a batch, those of a causal model are padded further, to one of a
+        few lengths.
         """
         if not self.pads_to_frames:
             return num_samples
@@ -258,15 +258,15 @@ class AudioCodec(ABC):
         return self
 
     def with_choices(self, num_codebooks: int | None = None, **settings: Any) -> AudioCodec:
-        """The same model, used in another way; this codec itself where nothing differs.
+        """The same model with other choices; the codec itself if nothing changes.
 
-        Both share the model: what moves or compiles one does so to the other. Pins know it by the
-        same commit, or the same weights.
+        Both share the model: moving or compiling one also moves or compiles the other. Both are
+        pinned to the same commit, or to the same weights.
 
         Args:
             num_codebooks: How many of the model's codebooks to use, from the first one on; `None`
-                leaves it at as many as now.
-            settings: Those of `settings` that shall be others.
+                changes nothing.
+            settings: The settings to change.
 
         Raises:
             CodecError: More codebooks than the model has, or a setting that it cannot have.

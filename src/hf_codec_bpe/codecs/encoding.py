@@ -77,10 +77,9 @@ def window_samples(
             "merge frames, so that the codes of the context cannot be told from the chunk's. Leave "
             "it out; longer chunks have fewer cuts."
         )
-    if chunk_seconds is None:
-        check_window(chunk_seconds, context_seconds)
-        return None, 0
     check_window(chunk_seconds, context_seconds)
+    if chunk_seconds is None:
+        return None, 0
     chunk = _whole_samples(chunk_seconds, codec.sampling_rate)
     if chunk < codec.hop_length:
         raise CodecError(

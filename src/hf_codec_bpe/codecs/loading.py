@@ -54,8 +54,7 @@ def load_codec(
         local_files_only: Use only what is in the cache.
         cache_dir: Where the Hub's files are cached.
         subfolder: The folder inside the repository or the local folder.
-        settings: What else a family lets one choose: `merging_threshold` and `dither` for
-            FlexiCodec.
+        settings: A family's other options: `merging_threshold` and `dither` for FlexiCodec.
 
     Returns:
         The codec, in evaluation mode.

@@ -48,9 +48,9 @@ class AudioStreamer(BaseStreamer):
     The chunks of a clip, put together, are as long as what `AudioCodec.decode` makes of it, and
     equal to it, up to rounding, if context and lookahead cover what the decoder sees: 9 frames to
     either side with DAC, X-Codec and Higgs Audio. EnCodec's LSTM and Mimi's attention see
-    everything before, faintly beyond half a second, and nothing after. FunCodec, NeuCodec, SimVQ,
-    WavTokenizer and X-Codec2 see the whole clip: their chunks come close to it with much context,
-    and differ audibly with little.
+    everything before a frame (only faintly beyond half a second) and nothing after it. FunCodec,
+    NeuCodec, SimVQ, WavTokenizer and X-Codec2 see the whole clip: their chunks come close to it
+    with much context, and differ audibly with little.
 
     Args:
         codec: The codec.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
@@ -60,17 +61,11 @@ class ExtendedTokenizer(PreTrainedTokenizerFast):
     # No __init__: with one of its own, Transformers would rebuild the backend without its parts.
 
     def _save_pretrained(
-        self,
-        save_directory: str | os.PathLike[str],
-        file_names: tuple[str, ...],
-        legacy_format: bool | None = None,
-        filename_prefix: str | None = None,
+        self, save_directory: str | os.PathLike[str], *args: Any, **kwargs: Any
     ) -> tuple[str, ...]:
         """Called between writing `tokenizer_config.json` and uploading."""
-        file_names = super()._save_pretrained(
-            save_directory, file_names, legacy_format, filename_prefix
-        )
-        return (*file_names, *make_portable(save_directory, filename_prefix))
+        files = super()._save_pretrained(save_directory, *args, **kwargs)
+        return (*files, *make_portable(save_directory, kwargs.get("filename_prefix")))
 
     @classmethod
     def register_for_auto_class(cls, auto_class: str = "AutoTokenizer") -> None:

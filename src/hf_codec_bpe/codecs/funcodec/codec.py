@@ -20,12 +20,13 @@ class FunCodecCodec(OwnCodec):
 
     Only clips or chunks of equal lengths share a batch: the model's norms span all of a clip.
 
-    Codes tell no loudness: the model's last norm gives all sound a root mean square of about 1,
-    with peaks far beyond -1..1. So whatever was encoded, loud or quiet, `decode` turns it down to a
-    level of about 0.1, and further where a peak would pass 0.99. That factor is nearly always the
-    same, so that pieces of a clip, decoded one by one, differ in level only as far as the norms do,
-    which then span a piece. For a clip's own loudness, use the model: `codec.model.encode` gives
-    `audio_scales`, and `codec.model.decode` takes them. Without, it turns nothing down.
+    The codes do not hold the loudness: the model's last norm gives all sound a root mean square of
+    about 1, with peaks far beyond -1..1. Whether the clip was loud or quiet, `decode` turns that
+    down to a level of about 0.1, and further where a peak would pass 0.99. The factor is nearly
+    always the same, so pieces of a clip that are decoded one by one have about the same level. (The
+    norms then span a piece each.) For a clip's own loudness, use the model: `codec.model.encode`
+    gives `audio_scales`, and `codec.model.decode` takes them. Without them, the model turns nothing
+    down.
     """
 
     family = "funcodec"
