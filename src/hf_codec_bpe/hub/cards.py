@@ -162,8 +162,8 @@ def _details(
         yield "Trained on", _trained_on(training, pin)
         yield (
             "Settings",
-            f"vocabulary {training['vocab_size']:,}, at most "
-            f"{training['max_token_codebook_ngrams']} frames a token, minimum frequency "
+            f"vocabulary {training['vocab_size']:,}, tokens of at most "
+            f"{training['max_token_codebook_ngrams']} frames' worth of codes, minimum frequency "
             f"{training['min_frequency']}, chunks of {training['chunk_frames'] or 'any'} frames",
         )
 
