@@ -642,8 +642,25 @@ def test_a_folder_that_is_not_finished_says_so(
         assert len(CodeShards("out")) == 4
     assert "holds 1 of 3 shards" in caplog.text
     Path("out/data/train-00001.parquet").write_bytes(b"PAR1")
-    with pytest.raises(CodesError, match="not a shard"):
+    with pytest.raises(CodesError, match="run the same encoding again"):
         CodeShards("out")
+
+
+def test_a_damaged_shard_is_an_error_and_never_other_codes(corpus: Path) -> None:
+    encode(corpus, "out")
+    shard, expected = Path("out/data/train-00000.parquet"), list(CodeShards("out"))
+    whole, metadata = shard.read_bytes(), pq.read_metadata(shard)
+    end = sum(metadata.row_group(0).column(i).total_compressed_size for i in range(5))
+    num_errors = 0
+    for place in range(4, end, end // 50):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x10
+        shard.write_bytes(damaged)
+        try:
+            assert_same(CodeShards("out"), expected)
+        except CodesError:
+            num_errors += 1
+    assert num_errors > 30
 
 
 # Codec-bpe's layout.

@@ -244,11 +244,12 @@ def _batches(file: Path, columns: list[str], num_rows: int) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(file) as parquet:
+        with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
             yield from parquet.iter_batches(num_rows, columns=columns, use_threads=False)
-    except (pa.ArrowInvalid, KeyError) as error:
+    except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
         raise CodesError(
-            f"{file} is not a shard that encode_dataset wrote: {first_line(error)}"
+            f"{file} is not a whole shard that encode_dataset wrote ({first_line(error)}): remove "
+            "it, and run the same encoding again, which makes it anew."
         ) from error
 
 

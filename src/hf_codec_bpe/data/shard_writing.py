@@ -55,7 +55,7 @@ def write_shard(
     failed: list[dict[str, Any]] = []
     with appearing(path) as partial:
         with writing(path):
-            writer = pq.ParquetWriter(partial, schema, compression="zstd")
+            writer = pq.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True)
         try:
             for rows in _row_groups(results, failed):
                 with writing(path):
