@@ -27,6 +27,7 @@ from .codes_folder import CodecInfo, CodesFolder, check_num_files, file_name, sa
 from .errors import CodesError, first_line
 
 __all__ = [
+    "MADE_BY",
     "PIN_FILE",
     "SETTINGS_FILE",
     "CodeShards",
@@ -46,6 +47,8 @@ Codes = npt.NDArray[np.integer[Any]]
 
 PIN_FILE = "codec.json"
 SETTINGS_FILE = "encoding.json"
+MADE_BY = b"hf_codec_bpe"
+"""The key in the metadata of a shard under which it says what `encoding.json` says."""
 BATCH_ROWS = 64
 """Clips that are read at once."""
 _ROW = np.dtype([("shard", np.int32), ("row", np.int32), ("seconds", np.float64)])
@@ -59,11 +62,21 @@ def shard_path(folder: Path, index: int) -> Path:
 def shard_number(path: Path) -> int:
     """The number of a shard, or of a file of errors; from 100,000 on they are longer.
 
+    Raises:
+        CodesError: Its name has no number, as those of a dataset that was pushed to the Hub.
+
     Example:
         >>> shard_number(Path("data/train-00012.parquet"))
         12
     """
-    return int(path.stem.removeprefix("train-"))
+    number = path.stem.removeprefix("train-")
+    if not number.isdecimal():
+        raise CodesError(
+            f"{path} is not named as encode_dataset names its files, such as train-00012"
+            f"{path.suffix}: name a folder that encode_dataset wrote, all of its files, and remove "
+            "others from it."
+        )
+    return int(number)
 
 
 def errors_path(folder: Path, index: int) -> Path:
@@ -183,9 +196,10 @@ class CodeShards:
 
     def _rows(self) -> Iterator[tuple[int, int, float]]:
         """Shard, row and seconds of all clips that are wanted."""
+        made_by = read_made_by(self.path / SETTINGS_FILE)
         for shard, file in enumerate(self.shards):
             number = count()
-            for batch in _batches(file, ["id", "path", "duration"], 10_000):
+            for batch in _batches(file, ["id", "path", "duration"], 10_000, made_by):
                 for id_, path, seconds in zip(*batch.to_pydict().values(), strict=True):
                     row = next(number)
                     name = f"{id_}\n{path or ''}"
@@ -239,18 +253,28 @@ def open_codes(path: str | os.PathLike[str], **options: Any) -> CodesFolder | Co
     return CodeShards(path, **options) if is_shards else CodesFolder(path, **options)
 
 
-def _batches(file: Path, columns: list[str], num_rows: int) -> Iterator[Any]:
+def _batches(
+    file: Path, columns: list[str], num_rows: int, made_by: Mapping[str, Any] | None = None
+) -> Iterator[Any]:
+    """Columns of a shard, some rows at a time; with `made_by`, only if it was made like that."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
-            yield from parquet.iter_batches(num_rows, columns=columns, use_threads=False)
-    except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
+            settings = json.loads((parquet.schema_arrow.metadata or {}).get(MADE_BY, "null"))
+            if settings and made_by in (None, settings):
+                yield from parquet.iter_batches(num_rows, columns=columns, use_threads=False)
+                return
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise CodesError(
             f"{file} is not a whole shard that encode_dataset wrote ({first_line(error)}): remove "
             "it, and run the same encoding again, which makes it anew."
         ) from error
+    raise CodesError(
+        f"{file} was made otherwise than {SETTINGS_FILE} says of its folder: remove it, and run "
+        "the same encoding again, which makes it anew."
+    )
 
 
 def read_made_by(path: Path) -> dict[str, Any]:
