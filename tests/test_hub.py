@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -411,7 +412,8 @@ def test_a_build_of_a_corpus_as_it_comes(
         patch.setattr(building, "train_tokenizer", _broken_off)
         with pytest.raises(RuntimeError):
             build("audio", 2_300)
-    (tmp_path / "out" / ".processor-of-a-killed-run").mkdir()
+    (tmp_path / "out" / ".processor.other-1-run.partial").mkdir()  # killed long ago
+    os.utime(tmp_path / "out" / ".processor.other-1-run.partial", (0, 0))
     build("audio", 2_200)
     assert [path.name for path in (tmp_path / "out").glob(".*")] == []
     messages = " ".join(caplog.messages)

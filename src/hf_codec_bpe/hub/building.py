@@ -175,8 +175,6 @@ class Build:
     def _assemble(self) -> None:
         for measured in ("report", "evaluation"):  # of a processor that was deleted
             shutil.rmtree(self.out / measured, ignore_errors=True)
-        for left in self.out.glob(f".{self.folder.name}-*"):  # by a build that was killed
-            shutil.rmtree(left)
         codes = CodeShards(self.out / "codes")
         tokenizer = train_tokenizer(
             codes,
