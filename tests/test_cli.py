@@ -152,7 +152,8 @@ def test_a_disk_that_is_full_leaves_no_half_tokenizer(
     for out in ("old", "new"):
         assert "No space left" in shell.fails("train", "codes", "-o", out, "--vocab-size", 2200)
     assert {path.name: path.read_bytes() for path in Path("old").iterdir()} == before
-    assert not list(Path("new").iterdir())
+    assert not Path("new").exists()
+    assert not list(Path().glob(".*"))
 
 
 def test_training_on_some_of_the_codes(shell: Shell, corpus: Path) -> None:
@@ -240,7 +241,7 @@ def test_codes_are_not_decoded_by_another_codec_of_the_same_kind(
     error = shell.fails("decode", "codes")
     assert f"made by a local codec of the family {codec.family}, whose fingerprint is" in error
     assert "pass its folder as --codec" in error
-    assert not list(Path("decoded").iterdir())
+    assert not Path("decoded").exists()
     shell("decode", "codes", "-c", tmp_path / "other")
 
     path = Path("codes", note)  # as if the codec were one of the Hub
@@ -428,7 +429,25 @@ def test_no_folder_appears_for_what_cannot_begin(shell: Shell) -> None:
         error = shell.fails("decode", "codes", "-o", "new", "--extension", ending)
         assert f"new/x_c0.{ending} names no audio format" in error
     assert "names no audio format" in shell.fails("demo", "-o", "new/x.txt")
+    for arguments in (
+        ["train", "codes", "--vocab-size", 5],
+        ["decode", "codes", "--codec", "codes"],
+        ["report", "demo", "missing"],
+        ["evaluate", "demo", "missing"],
+        ["demo", "missing.wav"],
+    ):
+        shell.fails(*arguments, "-o", "new/x.wav")
+    shell.fails("pack", "codes", "demo", "new/x.parquet", "-l", 1)
     assert not Path("new").exists()
+
+
+def test_a_clip_is_not_written_over(shell: Shell, corpus: Path) -> None:
+    clip = corpus / "a" / "one.wav"
+    before = clip.read_bytes()
+    assert "is the clip itself" in shell.fails(
+        "demo", clip, "-o", corpus / "b" / ".." / "a" / "one.wav"
+    )
+    assert clip.read_bytes() == before
 
 
 def test_errors_name_the_options_of_the_command_line(shell: Shell) -> None:

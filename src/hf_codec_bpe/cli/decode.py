@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import CodecMismatchError, CodesError
-from .options import CodecName, Device, Revision, make_folder, open_codec
+from .options import CodecName, Device, Revision, check_folder, open_codec
 
 if TYPE_CHECKING:
     from ..code_shards import CodeShards
@@ -44,7 +44,7 @@ def decode(
 
     folder = open_codes(codes)
     targets = _targets(folder.names, out, extension)
-    make_folder(out)
+    check_folder(out)
     info = folder.info
     num_codebooks = info.num_codebooks if info else None
     model = open_codec(codec, num_codebooks, device, revision=revision)
