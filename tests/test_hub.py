@@ -377,10 +377,14 @@ def test_a_folder_is_pushed(
 ) -> None:
     processor.save_pretrained(tmp_path / "folder")
     save_audio(tiny.speech_like(24_000), tmp_path / "held_out.wav", RATE)
-    held_out = ["--held-out", tmp_path / "held_out.wav", "--held-out-name", "one clip"]
+    (tmp_path / "bad.wav").write_bytes(b"")
+    held_out = ["--held-out", tmp_path / "held_out.wav", "--held-out", tmp_path / "bad.wav"]
+    held_out += ["--held-out-name", "one clip"]
     options = ["--private", "--json", "--dataset", "someone/speech"]
     command("push", tmp_path / "folder", NAME, *held_out, *options)
-    commit = json.loads(capsys.readouterr().out)["commit"]
+    printed = capsys.readouterr()
+    commit = json.loads(printed.out)["commit"]
+    assert f"Not measured: {tmp_path / 'bad.wav'} cannot be decoded" in printed.err
     info = HfApi().model_info(NAME)
     assert (info.sha, info.private) == (commit, True)
     assert info.card_data.datasets == ["someone/speech"]
