@@ -721,6 +721,28 @@ def test_npy_files_hold_the_same_codes(corpus: Path) -> None:
         encode(rows, "bad", format="npy", id_column="id")
 
 
+def test_errors_of_npy_files_are_those_of_the_last_run(corpus: Path) -> None:
+    for name in ("a/bad.wav", "b/bad.wav"):
+        (corpus / name).write_text("no audio")
+    for index in range(3):
+        encode(corpus, "out", format="npy", num_shards=3, shard_index=index)
+    summary = encode(corpus, "out", format="npy")  # with fewer jobs
+    assert [error["id"] for error in summary.errors] == ["a/bad.wav", "b/bad.wav"]
+    (corpus / "b" / "bad.wav").write_bytes(clips_of(corpus)[0].read_bytes())
+    for index in range(2):
+        summary = encode(corpus, "out", format="npy", num_shards=2, shard_index=index)
+    assert [error["id"] for error in summary.errors] == ["a/bad.wav"]
+
+
+def test_a_name_too_long_for_a_file_is_told_before_any_work(tmp_path: Path) -> None:
+    clip = save_audio(tiny.speech_like(2_000), tmp_path / "in" / f"{'x' * 250}.wav", 24_000)
+    with pytest.raises(CodesError, match="has a name of 257 bytes, and files have at most 255"):
+        encode(clip, "npy", format="npy")
+    assert not Path("npy").exists()
+    encode(clip, "parquet")
+    assert CodeShards("parquet").names == [f"{'x' * 250}_c0"]
+
+
 def test_npy_files_of_other_clips_are_not_taken_for_ones_own(corpus: Path, tmp_path: Path) -> None:
     first, second = clips_of(corpus)[:2]
     for folder, path in (("one", first), ("two", second)):

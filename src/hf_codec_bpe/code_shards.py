@@ -36,6 +36,7 @@ __all__ = [
     "info_of",
     "num_clips",
     "open_codes",
+    "read_errors",
     "read_made_by",
     "shard_number",
     "shard_path",
@@ -87,9 +88,13 @@ def errors_path(folder: Path, index: int) -> Path:
 def encoding_errors(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """What `encode_dataset` could not encode: `id`, `path` and `reason`, in order."""
     files = sorted(Path(folder).glob("errors/train-*.jsonl"), key=shard_number)
+    return [error for file in files for error in read_errors(file)]
+
+
+def read_errors(file: Path) -> list[dict[str, Any]]:
+    """What one file of errors notes; see `encoding_errors`."""
     # Not `splitlines`, for which there are more ends of lines than JSON escapes.
-    lines = (line for file in files for line in file.read_text(encoding="utf-8").split("\n"))
-    return [json.loads(line) for line in lines if line]
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
 
 
 def num_clips(folder: Path, index: int) -> int:

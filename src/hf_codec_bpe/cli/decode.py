@@ -62,12 +62,15 @@ def _targets(names: list[str], out: Path, extension: str) -> list[Path]:
 
     Raises:
         AudioError: The ending is that of no audio format.
-        CodesError: Two clips would become one file.
+        CodesError: Two clips would become one file, or one a file of too long a name.
     """
     from ..audio import audio_format
+    from ..codes_folder import check_length
 
     targets = [out / f"{name}.{extension.lstrip('.')}" for name in names]
     audio_format(targets[0])
+    for target in targets:
+        check_length(target)
     twice = [target for target, number in Counter(targets).items() if number > 1]
     if twice:
         raise CodesError(
