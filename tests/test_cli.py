@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from transformers import LlamaConfig
 
 from hf_codec_bpe import (
     CodecBPEProcessor,
@@ -272,6 +273,27 @@ def test_a_damaged_note_of_how_codes_were_made_is_named(shell: Shell, corpus: Pa
             error = shell.fails("encode", corpus / "a", layout, "--format", layout)
             assert f"{layout}/encoding.json" in error
             assert "restore it, or encode to another folder" in error
+
+
+def test_a_damaged_note_of_what_failed_is_named(shell: Shell, corpus: Path) -> None:
+    shell("encode", corpus, "codes")
+    Path("codes/errors").mkdir()
+    note = Path("codes/errors/train-00000.jsonl")
+    note.write_text('{"id": "a')
+    error = shell.fails("encode", corpus, "codes")
+    assert f"{note}, which says what could not be encoded, cannot be read" in error
+    assert "remove it and data/train-00000.parquet" in error
+    note.unlink()
+    shell("encode", corpus, "codes")
+
+
+def test_a_model_that_is_not_whole_is_named(shell: Shell) -> None:
+    bases.gpt2_like().save_pretrained("llm")
+    LlamaConfig(hidden_size=64, num_hidden_layers=1).save_pretrained("llm")
+    Path("llm/model.safetensors").write_bytes(b"half")
+    error = shell.fails("extend", "llm", "demo", "new", "--model")
+    assert "llm could not be loaded: it must be a folder that save_pretrained wrote" in error
+    assert not Path("new").exists()
 
 
 def test_encode_options(shell: Shell, tmp_path: Path) -> None:

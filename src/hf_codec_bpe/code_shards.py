@@ -92,9 +92,19 @@ def encoding_errors(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
 
 
 def read_errors(file: Path) -> list[dict[str, Any]]:
-    """What one file of errors notes; see `encoding_errors`."""
-    # Not `splitlines`, for which there are more ends of lines than JSON escapes.
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
+    """What one file of errors notes; see `encoding_errors`.
+
+    Raises:
+        CodesError: It is damaged.
+    """
+    try:
+        # Not `splitlines`, for which there are more ends of lines than JSON escapes.
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
+    except (OSError, ValueError) as error:
+        raise CodesError(
+            f"{file}, which says what could not be encoded, cannot be read ({first_line(error)}): "
+            f"remove it and data/{file.stem}.parquet, if there is one, and run the same again."
+        ) from error
 
 
 def num_clips(folder: Path, index: int) -> int:
@@ -141,6 +151,7 @@ class CodeShards:
         if not self.shards:
             raise CodesError(f"There are no codes in {self.path}: it holds no finished shard.")
         self.pin: dict[str, Any] = read_made_by(self.path / PIN_FILE)
+        self._made_by = read_made_by(self.path / SETTINGS_FILE)
         if num_codebooks is not None and num_codebooks > self.pin["num_codebooks"]:
             raise CodesError(
                 f"{self.path} holds codes of {self.pin['num_codebooks']} codebooks, not of "
@@ -201,10 +212,9 @@ class CodeShards:
 
     def _rows(self) -> Iterator[tuple[int, int, float]]:
         """Shard, row and seconds of all clips that are wanted."""
-        made_by = read_made_by(self.path / SETTINGS_FILE)
         for shard, file in enumerate(self.shards):
             number = count()
-            for batch in _batches(file, ["id", "path", "duration"], 10_000, made_by):
+            for batch in _batches(file, ["id", "path", "duration"], 10_000, self._made_by):
                 for id_, path, seconds in zip(*batch.to_pydict().values(), strict=True):
                     row = next(number)
                     name = f"{id_}\n{path or ''}"
@@ -222,10 +232,10 @@ class CodeShards:
                 start += len(batch)
 
     def _warn_of_missing_shards(self) -> None:
-        settings = read_made_by(self.path / SETTINGS_FILE)
-        if settings["num_sources"] is None:
+        num_sources = self._made_by["num_sources"]
+        if num_sources is None:
             return
-        expected = -(-settings["num_sources"] // settings["shard_size"])
+        expected = -(-num_sources // self._made_by["shard_size"])
         if len(self.shards) < expected:
             logger.warning(
                 "%s holds %d of %d shards: encoding has not finished.",

@@ -24,7 +24,7 @@ from ..appearing import appearing_folder, write_json
 from ..code_shards import CodeShards, encoding_errors
 from ..data.encode_dataset import encode_dataset
 from ..data.sources import SourceList, read_clips
-from ..errors import BuildError
+from ..errors import BuildError, first_line
 from ..evaluation.codec_figures import CodecReport
 from ..evaluation.compression import audio_report
 from ..evaluation.compression_figures import CompressionReport
@@ -222,4 +222,9 @@ def _name(files: Sequence[str]) -> str:
 
 
 def _read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BuildError(
+            f"{path} is damaged ({first_line(error)}): remove it, and run the same again."
+        ) from error
