@@ -697,6 +697,9 @@ def test_files_of_others_are_not_taken_for_shards(corpus: Path) -> None:
     shard.unlink()
     encode(corpus, "out", shard_size=4)
     assert len(CodeShards("out")) == 11
+    settings = json.loads(Path("out/encoding.json").read_text())
+    Path("out/encoding.json").write_text(json.dumps({**settings, "of_a_later_version": None}))
+    assert len(CodeShards("out")) == 11
     shard.rename("out/data/train-00000-of-00001.parquet")  # as datasets.push_to_hub names them
     with pytest.raises(CodesError, match="not named as encode_dataset names its files"):
         CodeShards("out")

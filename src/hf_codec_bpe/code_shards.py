@@ -31,6 +31,7 @@ __all__ = [
     "PIN_FILE",
     "SETTINGS_FILE",
     "CodeShards",
+    "changed_settings",
     "encoding_errors",
     "errors_path",
     "info_of",
@@ -278,7 +279,7 @@ def _batches(
     try:
         with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
             settings = json.loads((parquet.schema_arrow.metadata or {}).get(MADE_BY, "null"))
-            if settings and made_by in (None, settings):
+            if settings and not changed_settings(settings, made_by or settings):
                 yield from parquet.iter_batches(num_rows, columns=columns, use_threads=False)
                 return
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
@@ -290,6 +291,16 @@ def _batches(
         f"{file} was made otherwise than {SETTINGS_FILE} says of its folder: remove it, and run "
         "the same encoding again, which makes it anew."
     )
+
+
+def changed_settings(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Which settings differ; one that a version did not know yet counts as `None`.
+
+    Example:
+        >>> changed_settings({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": None})
+        ['b']
+    """
+    return [key for key in {**one, **other} if one.get(key) != other.get(key)]
 
 
 def read_made_by(path: Path) -> dict[str, Any]:
