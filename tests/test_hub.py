@@ -412,6 +412,9 @@ def test_a_build_of_a_corpus_as_it_comes(
 
     with pytest.raises(TrainingError, match="vocab_size=100 is too small"):
         build("audio", 100)
+    with pytest.raises(CodecError, match="shorter than one frame"):
+        build("audio", 2_200, "--chunk-seconds", "0.001")
+    assert not Path("out").exists()
     with monkeypatch.context() as patch:
         patch.setattr(building, "train_tokenizer", _broken_off)
         with pytest.raises(RuntimeError):

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..appearing import appearing_folder, write_json
 from ..code_shards import CodeShards, encoding_errors
+from ..codecs.encoding import window_samples
 from ..data.encode_dataset import encode_dataset
 from ..data.sources import SourceList, read_clips
 from ..errors import BuildError, first_line
@@ -63,6 +64,7 @@ class Build:
 
     Raises:
         BuildError: The folder holds another build, or there is nothing to hold out.
+        CodecError: Chunks that this codec cannot have.
         AudioNotFoundError: No audio.
     """
 
@@ -91,6 +93,7 @@ class Build:
                 "others: add more, or pass other audio as held_out."
             )
         check_vocab_size(recipe.vocab_size, sum(codec.codebook_sizes))
+        window_samples(codec, chunk_seconds, 0.0)
         self._begin()
 
     def run(self) -> tuple[CodecBPEProcessor, CompressionReport]:
