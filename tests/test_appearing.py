@@ -164,6 +164,33 @@ def test_links_and_dots_are_followed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert set(MADE) < set(names(tmp_path))
 
 
+KILLED_FOLDER = """
+import os, signal, sys
+from pathlib import Path
+from hf_codec_bpe.appearing import appearing_folder
+
+with appearing_folder(Path(sys.argv[1])) as part:
+    part.mkdir()
+    (part / "one").write_text("ha")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_what_a_killed_process_leaves_of_a_folder_goes(tmp_path: Path, is_new: bool) -> None:
+    path = tmp_path / "[a].folder"
+    if not is_new:
+        path.mkdir()
+    subprocess.run([sys.executable, "-c", KILLED_FOLDER, str(path)], check=False)
+    assert len(names(tmp_path)) == 2 + (not is_new)
+    with appearing_folder(path) as other:
+        make(other)
+        with appearing_folder(path) as part:
+            make(part)
+        assert other.is_dir()  # its process is at work
+    assert names(tmp_path) == ["[a].folder", *(f"[a].folder/{name}" for name in MADE)]
+
+
 def test_a_folder_that_fails_leaves_all_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "folder"
     path.mkdir()

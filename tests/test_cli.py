@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from transformers import LlamaConfig
 
 from hf_codec_bpe import (
     CodecBPEProcessor,
@@ -152,7 +153,8 @@ def test_a_disk_that_is_full_leaves_no_half_tokenizer(
     for out in ("old", "new"):
         assert "No space left" in shell.fails("train", "codes", "-o", out, "--vocab-size", 2200)
     assert {path.name: path.read_bytes() for path in Path("old").iterdir()} == before
-    assert not list(Path("new").iterdir())
+    assert not Path("new").exists()
+    assert not list(Path().glob(".*"))
 
 
 def test_training_on_some_of_the_codes(shell: Shell, corpus: Path) -> None:
@@ -240,7 +242,7 @@ def test_codes_are_not_decoded_by_another_codec_of_the_same_kind(
     error = shell.fails("decode", "codes")
     assert f"made by a local codec of the family {codec.family}, whose fingerprint is" in error
     assert "pass its folder as --codec" in error
-    assert not list(Path("decoded").iterdir())
+    assert not Path("decoded").exists()
     shell("decode", "codes", "-c", tmp_path / "other")
 
     path = Path("codes", note)  # as if the codec were one of the Hub
@@ -271,6 +273,27 @@ def test_a_damaged_note_of_how_codes_were_made_is_named(shell: Shell, corpus: Pa
             error = shell.fails("encode", corpus / "a", layout, "--format", layout)
             assert f"{layout}/encoding.json" in error
             assert "restore it, or encode to another folder" in error
+
+
+def test_a_damaged_note_of_what_failed_is_named(shell: Shell, corpus: Path) -> None:
+    shell("encode", corpus, "codes")
+    Path("codes/errors").mkdir()
+    note = Path("codes/errors/train-00000.jsonl")
+    note.write_text('{"id": "a')
+    error = shell.fails("encode", corpus, "codes")
+    assert f"{note}, which says what could not be encoded, cannot be read" in error
+    assert "remove it and data/train-00000.parquet" in error
+    note.unlink()
+    shell("encode", corpus, "codes")
+
+
+def test_a_model_that_is_not_whole_is_named(shell: Shell) -> None:
+    bases.gpt2_like().save_pretrained("llm")
+    LlamaConfig(hidden_size=64, num_hidden_layers=1).save_pretrained("llm")
+    Path("llm/model.safetensors").write_bytes(b"half")
+    error = shell.fails("extend", "llm", "demo", "new", "--model")
+    assert "llm could not be loaded: it must be a folder that save_pretrained wrote" in error
+    assert not Path("new").exists()
 
 
 def test_encode_options(shell: Shell, tmp_path: Path) -> None:
@@ -428,7 +451,25 @@ def test_no_folder_appears_for_what_cannot_begin(shell: Shell) -> None:
         error = shell.fails("decode", "codes", "-o", "new", "--extension", ending)
         assert f"new/x_c0.{ending} names no audio format" in error
     assert "names no audio format" in shell.fails("demo", "-o", "new/x.txt")
+    for arguments in (
+        ["train", "codes", "--vocab-size", 5],
+        ["decode", "codes", "--codec", "codes"],
+        ["report", "demo", "missing"],
+        ["evaluate", "demo", "missing"],
+        ["demo", "missing.wav"],
+    ):
+        shell.fails(*arguments, "-o", "new/x.wav")
+    shell.fails("pack", "codes", "demo", "new/x.parquet", "-l", 1)
     assert not Path("new").exists()
+
+
+def test_a_clip_is_not_written_over(shell: Shell, corpus: Path) -> None:
+    clip = corpus / "a" / "one.wav"
+    before = clip.read_bytes()
+    assert "is the clip itself" in shell.fails(
+        "demo", clip, "-o", corpus / "b" / ".." / "a" / "one.wav"
+    )
+    assert clip.read_bytes() == before
 
 
 def test_errors_name_the_options_of_the_command_line(shell: Shell) -> None:

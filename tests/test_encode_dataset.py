@@ -204,6 +204,7 @@ def test_every_source_gives_the_same_codes(corpus: Path, tmp_path: Path) -> None
         ('{"id": "x"}', "Entry 1 of .* names no file"),
         ("[1]", "not a JSON object"),
         ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
         ('{"path": "a.wav", "offset": 2.5}', "only whole files"),
         ("", "is empty"),
     ],
@@ -212,6 +213,24 @@ def test_bad_manifests(tmp_path: Path, line: str, message: str) -> None:
     (tmp_path / "list.jsonl").write_text(line)
     with pytest.raises(AudioError, match=message):
         encode(tmp_path / "list.jsonl", "out")
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("list.tsv", ['"Hi', 'bye"', "."]),
+        ("list.tsv", ['"Hi', "bye", "."]),
+        ("list.csv", ['"Hi', "bye", "."]),
+    ],
+)
+def test_a_lone_quote_in_a_manifest_swallows_no_clips(name: str, fields: list[str]) -> None:
+    between = "\t" if name.endswith("tsv") else ","
+    rows = [("path", "text"), ("0.wav", '"A ""whole"" one"'), *(("1.wav", t) for t in fields)]
+    Path(name).write_text("\r\n".join(map(between.join, rows)))
+    with pytest.raises(AudioError, match=r"up to line \d .*: repair the quotes"):
+        sources.read_clips([name])
+    Path(name).write_text("\n".join(map(between.join, rows[:2])))
+    assert [clip.text for clip in sources.read_clips([name])] == ['A "whole" one']
 
 
 def test_bad_sources(corpus: Path) -> None:
@@ -547,6 +566,9 @@ def test_manifests_name_clips_as_they_like(corpus: Path, tmp_path: Path) -> None
     (tmp_path / "list.csv").write_bytes("path\ncaf\u00e9.wav".encode("latin-1"))
     with pytest.raises(AudioError, match="is not UTF-8"):
         encode(tmp_path / "list.csv", "out")
+    (tmp_path / "half.jsonl").write_text('{"path": "a.wav", "id": "\\ud800"}')
+    (error,) = encode(tmp_path / "half.jsonl", "half").errors
+    assert error["reason"] == "The name '\\\\ud800' is not UTF-8: rename the file."
 
 
 def test_overwriting(corpus: Path) -> None:
@@ -642,7 +664,44 @@ def test_a_folder_that_is_not_finished_says_so(
         assert len(CodeShards("out")) == 4
     assert "holds 1 of 3 shards" in caplog.text
     Path("out/data/train-00001.parquet").write_bytes(b"PAR1")
-    with pytest.raises(CodesError, match="not a shard"):
+    with pytest.raises(CodesError, match="run the same encoding again"):
+        CodeShards("out")
+
+
+def test_a_damaged_shard_is_an_error_and_never_other_codes(corpus: Path) -> None:
+    encode(corpus, "out")
+    shard, expected = Path("out/data/train-00000.parquet"), list(CodeShards("out"))
+    whole, metadata = shard.read_bytes(), pq.read_metadata(shard)
+    end = sum(metadata.row_group(0).column(i).total_compressed_size for i in range(5))
+    num_errors = 0
+    for place in range(4, end, end // 50):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x10
+        shard.write_bytes(damaged)
+        try:
+            assert_same(CodeShards("out"), expected)
+        except CodesError:
+            num_errors += 1
+    assert num_errors > 30
+
+
+def test_files_of_others_are_not_taken_for_shards(corpus: Path) -> None:
+    encode(corpus, "out", shard_size=4)
+    encode(corpus, "other", shard_size=4, chunk_seconds=0.5)
+    shard, another = Path("out/data/train-00001.parquet"), Path("other/data/train-00001.parquet")
+    pandas.read_parquet(shard).to_parquet("plain.parquet")
+    for file in (another, Path("plain.parquet")):
+        shard.write_bytes(file.read_bytes())
+        with pytest.raises(CodesError, match=r"train-00001.* otherwise than encoding\.json says"):
+            CodeShards("out")
+    shard.unlink()
+    encode(corpus, "out", shard_size=4)
+    assert len(CodeShards("out")) == 11
+    settings = json.loads(Path("out/encoding.json").read_text())
+    Path("out/encoding.json").write_text(json.dumps({**settings, "of_a_later_version": None}))
+    assert len(CodeShards("out")) == 11
+    shard.rename("out/data/train-00000-of-00001.parquet")  # as datasets.push_to_hub names them
+    with pytest.raises(CodesError, match="not named as encode_dataset names its files"):
         CodeShards("out")
 
 
@@ -663,6 +722,28 @@ def test_npy_files_hold_the_same_codes(corpus: Path) -> None:
     rows = Dataset.from_dict({"audio": [str(p) for p in clips_of(corpus)[:2]], "id": ["x", "../y"]})
     with pytest.raises(CodesError, match="leads out of the folder"):
         encode(rows, "bad", format="npy", id_column="id")
+
+
+def test_errors_of_npy_files_are_those_of_the_last_run(corpus: Path) -> None:
+    for name in ("a/bad.wav", "b/bad.wav"):
+        (corpus / name).write_text("no audio")
+    for index in range(3):
+        encode(corpus, "out", format="npy", num_shards=3, shard_index=index)
+    summary = encode(corpus, "out", format="npy")  # with fewer jobs
+    assert [error["id"] for error in summary.errors] == ["a/bad.wav", "b/bad.wav"]
+    (corpus / "b" / "bad.wav").write_bytes(clips_of(corpus)[0].read_bytes())
+    for index in range(2):
+        summary = encode(corpus, "out", format="npy", num_shards=2, shard_index=index)
+    assert [error["id"] for error in summary.errors] == ["a/bad.wav"]
+
+
+def test_a_name_too_long_for_a_file_is_told_before_any_work(tmp_path: Path) -> None:
+    clip = save_audio(tiny.speech_like(2_000), tmp_path / "in" / f"{'x' * 250}.wav", 24_000)
+    with pytest.raises(CodesError, match="has a name of 257 bytes, and files have at most 255"):
+        encode(clip, "npy", format="npy")
+    assert not Path("npy").exists()
+    encode(clip, "parquet")
+    assert CodeShards("parquet").names == [f"{'x' * 250}_c0"]
 
 
 def test_npy_files_of_other_clips_are_not_taken_for_ones_own(corpus: Path, tmp_path: Path) -> None:

@@ -401,6 +401,17 @@ def test_codec_bpes_tokenizers_leave_chinese_alone(base: Base, tmp_path: Path) -
         assert plain(after, text) == plain(before, text)
 
 
+def test_a_codec_that_is_there_already_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    other = train_tokenizer([skewed_codes(7, SIZES)], codebook_sizes=SIZES)
+    base = extend_tokenizer(extend_tokenizer(bases.gpt2_like(), other), CODEC)
+    assert not caplog.messages
+    again = extend_tokenizer(base, CODEC)
+    assert [
+        m for m in caplog.messages if "has the tokens of this codec already, as its codec 1" in m
+    ]
+    assert len(alphabets_of(again)) == 3
+
+
 @pytest.mark.parametrize("base", [bases.llama3_like, bases.qwen_like, *bases.SENTENCEPIECE])
 def test_several_codecs_one_after_another(base: Base, tmp_path: Path) -> None:
     before, one = made(base)

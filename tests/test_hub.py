@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -362,10 +363,14 @@ def test_a_folder_is_pushed(
 ) -> None:
     processor.save_pretrained(tmp_path / "folder")
     save_audio(tiny.speech_like(24_000), tmp_path / "held_out.wav", RATE)
-    held_out = ["--held-out", tmp_path / "held_out.wav", "--held-out-name", "one clip"]
+    (tmp_path / "bad.wav").write_bytes(b"")
+    held_out = ["--held-out", tmp_path / "held_out.wav", "--held-out", tmp_path / "bad.wav"]
+    held_out += ["--held-out-name", "one clip"]
     options = ["--private", "--json", "--dataset", "someone/speech"]
     command("push", tmp_path / "folder", NAME, *held_out, *options)
-    commit = json.loads(capsys.readouterr().out)["commit"]
+    printed = capsys.readouterr()
+    commit = json.loads(printed.out)["commit"]
+    assert f"Not measured: {tmp_path / 'bad.wav'} cannot be decoded" in printed.err
     info = HfApi().model_info(NAME)
     assert (info.sha, info.private) == (commit, True)
     assert info.card_data.datasets == ["someone/speech"]
@@ -394,11 +399,15 @@ def test_a_build_of_a_corpus_as_it_comes(
 
     with pytest.raises(TrainingError, match="vocab_size=100 is too small"):
         build("audio", 100)
+    with pytest.raises(CodecError, match="shorter than one frame"):
+        build("audio", 2_200, "--chunk-seconds", "0.001")
+    assert not Path("out").exists()
     with monkeypatch.context() as patch:
         patch.setattr(building, "train_tokenizer", _broken_off)
         with pytest.raises(RuntimeError):
             build("audio", 2_300)
-    (tmp_path / "out" / ".processor-of-a-killed-run").mkdir()
+    (tmp_path / "out" / ".processor.other-1-run.partial").mkdir()  # killed long ago
+    os.utime(tmp_path / "out" / ".processor.other-1-run.partial", (0, 0))
     build("audio", 2_200)
     assert [path.name for path in (tmp_path / "out").glob(".*")] == []
     messages = " ".join(caplog.messages)
@@ -474,5 +483,8 @@ def test_a_build_goes_on_where_it_stopped(
     assert "codes per token on held-out audio" in capsys.readouterr().out
     with pytest.raises(BuildError, match="another recipe"):
         command(*arguments[:-1], "2300")
+    (tmp_path / "out" / "build.json").write_text("{")
+    with pytest.raises(BuildError, match=r"build\.json is damaged .* remove it, and run the same"):
+        command(*arguments)
     with pytest.raises(BuildError, match="not enough"):
         command("build", "demo", "--audio", tmp_path / "audio" / "0.wav", "--out", "other")

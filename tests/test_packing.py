@@ -534,6 +534,12 @@ def test_codes_and_files_that_cannot_be(tmp_path: Path) -> None:
     Dataset.from_dict({"text": ["a"]}).to_parquet(tmp_path / "y.parquet")
     with pytest.raises(PackingError, match="no column input_ids, but text"):
         list(read_sequences(tmp_path / "y.parquet", plain()))
+    Dataset.from_dict({"input_ids": [[i] for i in range(999)]}).to_parquet(tmp_path / "z.parquet")
+    whole = bytearray((tmp_path / "z.parquet").read_bytes())
+    whole[4:60] = bytes(56)
+    (tmp_path / "z.parquet").write_bytes(whole)
+    with pytest.raises(PackingError, match=r"z\.parquet is damaged .* make it again"):
+        list(read_sequences(tmp_path / "z.parquet", plain()))
 
 
 @pytest.fixture

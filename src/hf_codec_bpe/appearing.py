@@ -10,8 +10,9 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from glob import escape
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
 from typing import Any, TypeAlias
 from uuid import uuid4
 
@@ -40,7 +41,7 @@ def appearing_file(
     """
     with guard(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    mark = f".{_machine()}-{os.getpid()}-{uuid4().hex[:12]}" if is_shared else ""
+    mark = _mark() if is_shared else ""
     partial = path.with_name(f".{_short(path.name)}{mark}.partial")
     try:
         yield partial
@@ -55,7 +56,7 @@ def appearing_file(
 
 
 def is_left_behind(partial: Path) -> bool:
-    """Whether nobody writes a shared file any more that is not whole yet.
+    """Whether nobody writes a shared file, or a folder, any more that is not whole yet.
 
     Its name tells who did. A process of this machine can be asked for; of others' files, only those
     that have not changed for a day count.
@@ -74,19 +75,24 @@ def appearing_folder(path: Path) -> Iterator[Path]:
     """Where to make a folder that takes its place, all at once, when all went well.
 
     If there is one already, its files stay, but for those that have a new one; they come one by
-    one, after all are written.
+    one, after all are written. What killed processes left of it before is removed.
     """
     path = path.resolve()  # through links, and what `..` means
-    is_new = not path.exists()
-    place = path.parent if is_new else path
+    place = path if path.exists() else path.parent
     place.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=place, prefix=f".{path.name}-") as name:
-        part = Path(name, "part")
+    name = f".{_short(path.name)}"
+    for left in place.glob(f"{escape(name)}.*.partial"):
+        if left.is_dir() and is_left_behind(left):
+            rmtree(left, ignore_errors=True)
+    part = place / f"{name}{_mark()}.partial"
+    try:
         yield part
-        if is_new:
-            part.rename(path)
-        else:
+        if path.exists():  # by now
             _merge(part, path)
+        else:
+            part.rename(path)
+    finally:
+        rmtree(part, ignore_errors=True)
 
 
 def write_json(path: Path, values: Any) -> None:
@@ -108,6 +114,11 @@ def _short(name: str) -> str:
     """The name, or a hash of one that leaves no room for more."""
     data = os.fsencode(name)
     return name if len(data) <= _LONGEST else hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _mark() -> str:
+    """Who writes something, for its name, which nobody else uses."""
+    return f".{_machine()}-{os.getpid()}-{uuid4().hex[:12]}"
 
 
 def _sync(path: Path) -> None:

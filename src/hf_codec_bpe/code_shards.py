@@ -27,14 +27,17 @@ from .codes_folder import CodecInfo, CodesFolder, check_num_files, file_name, sa
 from .errors import CodesError, first_line
 
 __all__ = [
+    "MADE_BY",
     "PIN_FILE",
     "SETTINGS_FILE",
     "CodeShards",
+    "changed_settings",
     "encoding_errors",
     "errors_path",
     "info_of",
     "num_clips",
     "open_codes",
+    "read_errors",
     "read_made_by",
     "shard_number",
     "shard_path",
@@ -46,6 +49,8 @@ Codes = npt.NDArray[np.integer[Any]]
 
 PIN_FILE = "codec.json"
 SETTINGS_FILE = "encoding.json"
+MADE_BY = b"hf_codec_bpe"
+"""The key in the metadata of a shard under which it says what `encoding.json` says."""
 BATCH_ROWS = 64
 """Clips that are read at once."""
 _ROW = np.dtype([("shard", np.int32), ("row", np.int32), ("seconds", np.float64)])
@@ -59,11 +64,21 @@ def shard_path(folder: Path, index: int) -> Path:
 def shard_number(path: Path) -> int:
     """The number of a shard, or of a file of errors; from 100,000 on they are longer.
 
+    Raises:
+        CodesError: Its name has no number, as those of a dataset that was pushed to the Hub.
+
     Example:
         >>> shard_number(Path("data/train-00012.parquet"))
         12
     """
-    return int(path.stem.removeprefix("train-"))
+    number = path.stem.removeprefix("train-")
+    if not number.isdecimal():
+        raise CodesError(
+            f"{path} is not named as encode_dataset names its files, such as train-00012"
+            f"{path.suffix}: name a folder that encode_dataset wrote, all of its files, and remove "
+            "others from it."
+        )
+    return int(number)
 
 
 def errors_path(folder: Path, index: int) -> Path:
@@ -74,9 +89,23 @@ def errors_path(folder: Path, index: int) -> Path:
 def encoding_errors(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """What `encode_dataset` could not encode: `id`, `path` and `reason`, in order."""
     files = sorted(Path(folder).glob("errors/train-*.jsonl"), key=shard_number)
-    # Not `splitlines`, for which there are more ends of lines than JSON escapes.
-    lines = (line for file in files for line in file.read_text(encoding="utf-8").split("\n"))
-    return [json.loads(line) for line in lines if line]
+    return [error for file in files for error in read_errors(file)]
+
+
+def read_errors(file: Path) -> list[dict[str, Any]]:
+    """What one file of errors notes; see `encoding_errors`.
+
+    Raises:
+        CodesError: It is damaged.
+    """
+    try:
+        # Not `splitlines`, for which there are more ends of lines than JSON escapes.
+        return [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
+    except (OSError, ValueError) as error:
+        raise CodesError(
+            f"{file}, which says what could not be encoded, cannot be read ({first_line(error)}): "
+            f"remove it and data/{file.stem}.parquet, if there is one, and run the same again."
+        ) from error
 
 
 def num_clips(folder: Path, index: int) -> int:
@@ -123,6 +152,7 @@ class CodeShards:
         if not self.shards:
             raise CodesError(f"There are no codes in {self.path}: it holds no finished shard.")
         self.pin: dict[str, Any] = read_made_by(self.path / PIN_FILE)
+        self._made_by = read_made_by(self.path / SETTINGS_FILE)
         if num_codebooks is not None and num_codebooks > self.pin["num_codebooks"]:
             raise CodesError(
                 f"{self.path} holds codes of {self.pin['num_codebooks']} codebooks, not of "
@@ -185,7 +215,7 @@ class CodeShards:
         """Shard, row and seconds of all clips that are wanted."""
         for shard, file in enumerate(self.shards):
             number = count()
-            for batch in _batches(file, ["id", "path", "duration"], 10_000):
+            for batch in _batches(file, ["id", "path", "duration"], 10_000, self._made_by):
                 for id_, path, seconds in zip(*batch.to_pydict().values(), strict=True):
                     row = next(number)
                     name = f"{id_}\n{path or ''}"
@@ -203,10 +233,10 @@ class CodeShards:
                 start += len(batch)
 
     def _warn_of_missing_shards(self) -> None:
-        settings = read_made_by(self.path / SETTINGS_FILE)
-        if settings["num_sources"] is None:
+        num_sources = self._made_by["num_sources"]
+        if num_sources is None:
             return
-        expected = -(-settings["num_sources"] // settings["shard_size"])
+        expected = -(-num_sources // self._made_by["shard_size"])
         if len(self.shards) < expected:
             logger.warning(
                 "%s holds %d of %d shards: encoding has not finished.",
@@ -239,17 +269,38 @@ def open_codes(path: str | os.PathLike[str], **options: Any) -> CodesFolder | Co
     return CodeShards(path, **options) if is_shards else CodesFolder(path, **options)
 
 
-def _batches(file: Path, columns: list[str], num_rows: int) -> Iterator[Any]:
+def _batches(
+    file: Path, columns: list[str], num_rows: int, made_by: Mapping[str, Any] | None = None
+) -> Iterator[Any]:
+    """Columns of a shard, some rows at a time; with `made_by`, only if it was made like that."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(file) as parquet:
-            yield from parquet.iter_batches(num_rows, columns=columns, use_threads=False)
-    except (pa.ArrowInvalid, KeyError) as error:
+        with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+            settings = json.loads((parquet.schema_arrow.metadata or {}).get(MADE_BY, "null"))
+            if settings and not changed_settings(settings, made_by or settings):
+                yield from parquet.iter_batches(num_rows, columns=columns, use_threads=False)
+                return
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise CodesError(
-            f"{file} is not a shard that encode_dataset wrote: {first_line(error)}"
+            f"{file} is not a whole shard that encode_dataset wrote ({first_line(error)}): remove "
+            "it, and run the same encoding again, which makes it anew."
         ) from error
+    raise CodesError(
+        f"{file} was made otherwise than {SETTINGS_FILE} says of its folder: remove it, and run "
+        "the same encoding again, which makes it anew."
+    )
+
+
+def changed_settings(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Which settings differ; one that a version did not know yet counts as `None`.
+
+    Example:
+        >>> changed_settings({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": None})
+        ['b']
+    """
+    return [key for key in {**one, **other} if one.get(key) != other.get(key)]
 
 
 def read_made_by(path: Path) -> dict[str, Any]:

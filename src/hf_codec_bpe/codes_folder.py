@@ -24,6 +24,7 @@ __all__ = [
     "INFO_FILE",
     "CodecInfo",
     "CodesFolder",
+    "check_length",
     "check_num_files",
     "file_name",
     "sample",
@@ -33,6 +34,7 @@ __all__ = [
 Codes = npt.NDArray[np.integer[Any]]
 
 INFO_FILE = "codec_info.json"
+_LONGEST_NAME = 255
 _ENDING = re.compile(r"\.(?=\w*[A-Za-z])\w{2,5}$")
 
 
@@ -216,6 +218,20 @@ def file_name(id_: str) -> str:
             "others, as in the column id of a manifest."
         )
     return _ENDING.sub("", str(path))
+
+
+def check_length(path: Path) -> None:
+    """Refuses a file whose name no file system takes, before any work.
+
+    Raises:
+        CodesError: It is too long.
+    """
+    length = max(len(part.encode(errors="surrogatepass")) for part in path.parts)
+    if length > _LONGEST_NAME:
+        raise CodesError(
+            f"{path} has a name of {length} bytes, and files have at most {_LONGEST_NAME}: give "
+            "the clip a shorter one, as in the column id of a manifest."
+        )
 
 
 def save_codes(path: str | os.PathLike[str], codes: Codes) -> None:

@@ -108,10 +108,14 @@ def is_batch(value: Any) -> bool:
     if isinstance(value, (str, bytes, Mapping)):
         return False
     if hasattr(value, "ndim"):
-        return bool(value.dtype == object)  # arrays of different lengths
-    return isinstance(value, Sequence) and not (
-        value and isinstance(value[0], (Number, np.generic))
-    )
+        # Arrays of different lengths, or paths of a dataset in NumPy's format.
+        return value.dtype == object or getattr(value.dtype, "kind", "") == "U"
+    return isinstance(value, Sequence) and not (value and _is_number(value[0]))
+
+
+def _is_number(value: Any) -> bool:
+    """Whether this is a sample or an id; NumPy has texts, too."""
+    return isinstance(value, (Number, np.generic)) and not isinstance(value, str)
 
 
 def as_clips(audio: Any, per_channel: bool = False) -> list[Any]:

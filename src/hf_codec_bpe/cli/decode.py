@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import CodecMismatchError, CodesError
-from .options import CodecName, Device, Revision, make_folder, open_codec
+from .options import CodecName, Device, Revision, check_folder, open_codec
 
 if TYPE_CHECKING:
     from ..code_shards import CodeShards
@@ -44,7 +44,7 @@ def decode(
 
     folder = open_codes(codes)
     targets = _targets(folder.names, out, extension)
-    make_folder(out)
+    check_folder(out)
     info = folder.info
     num_codebooks = info.num_codebooks if info else None
     model = open_codec(codec, num_codebooks, device, revision=revision)
@@ -62,12 +62,15 @@ def _targets(names: list[str], out: Path, extension: str) -> list[Path]:
 
     Raises:
         AudioError: The ending is that of no audio format.
-        CodesError: Two clips would become one file.
+        CodesError: Two clips would become one file, or one a file of too long a name.
     """
     from ..audio import audio_format
+    from ..codes_folder import check_length
 
     targets = [out / f"{name}.{extension.lstrip('.')}" for name in names]
     audio_format(targets[0])
+    for target in targets:
+        check_length(target)
     twice = [target for target, number in Counter(targets).items() if number > 1]
     if twice:
         raise CodesError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..errors import AudioError
 from .options import check_file, hide_loading_bars
 
 if TYPE_CHECKING:
@@ -52,9 +53,11 @@ def demo(
 
     audio_format(out)
     check_file(out)
+    file = audio or demo_clip()
+    if out.exists() and file.exists() and out.samefile(file):
+        raise AudioError(f"{out} is the clip itself, which would be lost: choose another --out.")
     hide_loading_bars()
     loaded = CodecBPEProcessor.from_pretrained(place_of(processor))
-    file = audio or demo_clip()
     trip = round_trip(
         load_audio(file, loaded.codec.sampling_rate),
         loaded.codec,

@@ -14,8 +14,8 @@ from .options import (
     Device,
     NumCodebooks,
     Revision,
+    check_folder,
     hide_loading_bars,
-    make_folder,
     open_codec,
     readable_clips,
 )
@@ -94,7 +94,7 @@ def evaluate(
     require_metrics()
     if out is not None:
         require_matplotlib()
-        make_folder(out)
+        check_folder(out)
     others = [_read(path) for path in beside or ()]
     clips = _clips(audio)[:limit]
     opened = _open(codec, num_codebooks, device, revision)

@@ -128,9 +128,11 @@ def _alphabet_options(codebook_sizes: str | None, unicode_offset: str) -> dict[s
 
 
 def _loaded(load: Callable[..., Any], name: str, **options: Any) -> Any:
+    from safetensors import SafetensorError
+
     try:
         return load(name, **options)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise TokenizerError(
             f"{name} could not be loaded: it must be a folder that save_pretrained wrote, or a Hub "
             f"repository. ({first_line(error)})"

@@ -29,11 +29,11 @@ __all__ = [
     "NumCodebooks",
     "Revision",
     "check_file",
+    "check_folder",
     "check_new_folder",
     "code_point",
     "frame_rate_of",
     "hide_loading_bars",
-    "make_folder",
     "open_codec",
     "open_vocabulary",
     "readable_clips",
@@ -90,31 +90,31 @@ def hide_loading_bars() -> None:
     disable_progress_bar()
 
 
-def make_folder(out: Path) -> None:
-    """Makes the folder that results go to, before hours of work for it.
+def check_folder(out: Path) -> None:
+    """Refuses a folder that cannot be made or written, before hours of work for it; makes none.
 
     Raises:
-        OSError: The folder cannot be made, or nothing can be written there.
+        OSError: It is a file, or nothing can be written there.
     """
-    if out.exists() and not out.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, "This is a file, not a folder", str(out))
-    out.mkdir(parents=True, exist_ok=True)
+    there = next(place for place in (out, *out.parents) if place.exists())
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "This is a file, not a folder", str(there))
     try:
-        with TemporaryFile(dir=out):
+        with TemporaryFile(dir=there):
             pass
     except OSError as error:
-        raise OSError(error.errno, "No file can be made in this folder", str(out)) from error
+        raise OSError(error.errno, "No file can be made in this folder", str(there)) from error
 
 
 def check_file(out: Path) -> None:
-    """Refuses a file that cannot be written, before hours of work for it; makes its folder.
+    """Refuses a file that cannot be written, before hours of work for it.
 
     Raises:
         OSError: It is a folder, or nothing can be written there.
     """
     if out.is_dir():
         raise IsADirectoryError(errno.EISDIR, "This is a folder, not a file", str(out))
-    make_folder(out.parent)
+    check_folder(out.parent)
 
 
 def check_new_folder(out: Path) -> None:

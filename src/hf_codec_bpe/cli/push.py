@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import PushError
-from .options import hide_loading_bars
+from .options import hide_loading_bars, readable_clips
 
 if TYPE_CHECKING:
     from ..evaluation.codec_figures import CodecReport
@@ -65,8 +65,9 @@ def push(
     """Publish a folder with a card, in one commit.
 
     The card says what the folder holds and, with --held-out, how well it compresses that audio and,
-    where hf-codec-bpe[evaluate] is installed, how well it comes back. A card that is there already
-    keeps all that stands outside of its marked part.
+    where hf-codec-bpe[evaluate] is installed, how well it comes back. A clip that cannot be read is
+    reported and left out. A card that is there already keeps all that stands outside of its marked
+    part.
     """
     from ..hub.pushing import card_for, draw, push_folder
 
@@ -118,7 +119,8 @@ def _measure(thing: Any, held_out: list[Path], name: str | None) -> CompressionR
         raise PushError(
             f"A {type(thing).__name__} has no codec to measure --held-out with: push a processor."
         )
-    clips = tqdm([clip.audio for clip in read_clips(held_out)], unit="clip", desc="Measuring")
+    files = readable_clips([clip.audio for clip in read_clips(held_out)], thing, str)
+    clips = tqdm(files, unit="clip", desc="Measuring")
     title = name or ", ".join(map(str, held_out))
     if are_metrics_available():
         return codec_report(thing, clips, name=title)

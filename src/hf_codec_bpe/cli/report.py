@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .options import hide_loading_bars, make_folder, readable_clips
+from .options import check_folder, hide_loading_bars, readable_clips
 
 __all__ = ["report"]
 
@@ -57,7 +57,7 @@ def report(
     from ..processing_codec_bpe import CodecBPEProcessor
 
     require_matplotlib()
-    make_folder(out)
+    check_folder(out)
     hide_loading_bars()
     loaded = CodecBPEProcessor.from_pretrained(place_of(processor)).to(device)
     files = [clip.audio for clip in read_clips(audio)]

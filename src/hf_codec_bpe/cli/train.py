@@ -9,7 +9,7 @@ import typer
 
 from ..appearing import appearing_folder
 from ..errors import TrainingError
-from .options import code_point, make_folder
+from .options import check_folder, code_point
 
 if TYPE_CHECKING:
     from ..codes_folder import CodecInfo
@@ -114,7 +114,7 @@ def train(
     from ..training.trainer import frames_of_chunk
 
     info = open_codes(codes, num_files=1).info
-    make_folder(out)
+    check_folder(out)
     k = num_codebooks or _known(info, "num_codebooks", "--num-codebooks")
     size = codebook_size or _known(info, "codebook_size", "--codebook-size")
     chunk_frames = None

@@ -5,14 +5,15 @@ Axis letters: K = codebooks, T = frames.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..code_shards import SETTINGS_FILE, errors_path
+from ..audio_sources import printable
+from ..code_shards import SETTINGS_FILE, errors_path, read_errors
 from ..codecs.encoding import window_samples
-from ..codes_folder import INFO_FILE, CodecInfo, file_name, save_codes
+from ..codes_folder import INFO_FILE, CodecInfo, check_length, file_name, save_codes
 from ..errors import CodecError, CodesError
 from .encoding_progress import Progress
 from .origins import ORIGINS_FOLDER, note_origins, origins_path
@@ -64,10 +65,12 @@ def encode_to_files(
     with writing(out):
         info.save(out)
     num_there = 0
+    own: set[str] = set()
 
     def missing() -> Iterator[Source]:
         nonlocal num_there
         for source in todo:
+            own.add(printable(source.id))
             if overwrite or not files.are_there(source):
                 yield source
             else:
@@ -83,10 +86,20 @@ def encode_to_files(
                 files.save(result)
     errors = errors_path(out, plan.shard_index)
     write_errors(errors, failed)
+    _forget_errors(errors, own)
     sweep(out, {SETTINGS_FILE, INFO_FILE})
     sweep(errors.parent, {errors.name})
     sweep(out / ORIGINS_FOLDER, {origins_path(out, plan.shard_index).name})
     return progress, num_there
+
+
+def _forget_errors(newest: Path, ids: Container[str]) -> None:
+    """Removes what other files note of clips that this job had; with as many jobs, none does."""
+    for file in newest.parent.glob("train-*.jsonl"):
+        noted = [] if file == newest else read_errors(file)
+        still = [error for error in noted if error["id"] not in ids]
+        if len(still) < len(noted):
+            write_errors(file, still)
 
 
 def codec_info(codec: AudioCodec) -> CodecInfo:
@@ -127,7 +140,8 @@ class _Files:
         """The clips of a job.
 
         Raises:
-            CodesError: Two clips would become one file, or one a file outside of the folder.
+            CodesError: Two clips would become one file, or one a file outside of the folder, or of
+                too long a name.
         """
         names: dict[str, str] = {}
         for number, source in enumerate(plan.sources.read(0, plan.sources.num_sources or ENDLESS)):
@@ -138,6 +152,7 @@ class _Files:
                     "to different folders, or rename one."
                 )
             names[name] = source.id
+            check_length(self._path(source, channel=0, window=0))
             if number % plan.num_shards == plan.shard_index:
                 yield source
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..appearing import appearing_file, is_left_behind
-from ..code_shards import SETTINGS_FILE, read_made_by
+from ..code_shards import SETTINGS_FILE, changed_settings, read_made_by
 from ..errors import CodesError, CodesFileError, first_line
 
 __all__ = ["appearing", "begin_folder", "sweep", "write_json", "writing"]
@@ -74,7 +74,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def _check(folder: Path, found: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-    changed = [key for key in {**found, **settings} if found.get(key) != settings.get(key)]
+    changed = changed_settings(found, settings)
     if changed:
         differences = ", ".join(
             "the clips are others, or named by other paths"

@@ -104,7 +104,7 @@ def _write_parquet(sequences: Iterable[Mapping[str, Any]], path: Path, tokenizer
 def _read_parquet(path: Path, tokenizer: Any) -> Iterator[dict[str, Any]]:
     try:
         file = pq.ParquetFile(path)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError) as error:
         raise PackingError(f"{path} is not a Parquet file: {first_line(error)}") from error
     with file:
         columns = [name for name in _SCHEMA.names if name in file.schema_arrow.names]
@@ -119,8 +119,13 @@ def _read_parquet(path: Path, tokenizer: Any) -> Iterator[dict[str, Any]]:
                 f"{path} was made with another tokenizer, or with another of its codecs, whose "
                 "ids stand for other audio: pass the one that packed it."
             )
-        for batch in file.iter_batches(_BATCH, columns=columns):
-            yield from batch.to_pylist()
+        try:
+            for batch in file.iter_batches(_BATCH, columns=columns):
+                yield from batch.to_pylist()
+        except (pa.ArrowException, OSError) as error:
+            raise PackingError(
+                f"{path} is damaged ({first_line(error)}): make it again with hf-codec-bpe pack."
+            ) from error
 
 
 def _write_text(sequences: Iterable[Mapping[str, Any]], path: Path, tokenizer: Any) -> int:
@@ -178,4 +183,6 @@ def _read_text(path: Path, tokenizer: Any) -> Iterator[dict[str, Any]]:
                 text = line.removesuffix("\n").removesuffix("\r")  # as Windows ends lines
                 yield {"input_ids": tokenizer(text, verbose=False)["input_ids"]}
     except UnicodeDecodeError as error:
-        raise PackingError(f"{path} is not text in UTF-8: {first_line(error)}") from error
+        raise PackingError(
+            f"{path} is not text in UTF-8 ({error.reason}): pass a file that pack made, whole."
+        ) from error

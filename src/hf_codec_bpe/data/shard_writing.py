@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..code_shards import errors_path, shard_path
+from ..code_shards import MADE_BY, errors_path, shard_path
 from .output_folder import appearing, writing
 from .source_encoding import EncodedSource
 from .window_batches import Codes
@@ -37,7 +37,7 @@ def shard_schema(dtype: np.dtype[Any], settings: dict[str, Any]) -> pa.Schema:
             ("duration", pa.float64()),
             ("codes", pa.list_(pa.list_(pa.from_numpy_dtype(dtype)))),
         ],
-        metadata={"hf_codec_bpe": json.dumps(settings)},
+        metadata={MADE_BY: json.dumps(settings)},
     )
 
 
@@ -55,7 +55,7 @@ def write_shard(
     failed: list[dict[str, Any]] = []
     with appearing(path) as partial:
         with writing(path):
-            writer = pq.ParquetWriter(partial, schema, compression="zstd")
+            writer = pq.ParquetWriter(partial, schema, compression="zstd", write_page_checksum=True)
         try:
             for rows in _row_groups(results, failed):
                 with writing(path):

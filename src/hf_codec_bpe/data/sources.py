@@ -159,7 +159,7 @@ def digest_of(names: Iterable[str]) -> str:
     """A hash of names in their order."""
     digest = blake2b(digest_size=16)
     for name in names:
-        digest.update(f"{name}\0\0".encode(errors="surrogateescape"))
+        digest.update(f"{name}\0\0".encode(errors="surrogatepass"))
     return digest.hexdigest()
 
 
@@ -199,16 +199,33 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        if path.suffix.lower() != ".jsonl":
-            yield from csv.DictReader(
-                file, delimiter="\t" if path.suffix.lower() == ".tsv" else ","
-            )
-            return
-        for number, line in enumerate(filter(str.strip, file), start=1):
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise AudioError(f"Entry {number} of {path} is not JSON: {error}") from error
-            if not isinstance(row, dict):
-                raise AudioError(f"Entry {number} of {path} is not a JSON object: {line.strip()}")
-            yield row
+        yield from (_json_rows if path.suffix.lower() == ".jsonl" else _table_rows)(file, path)
+
+
+def _json_rows(file: Iterable[str], path: Path) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(filter(str.strip, file), start=1):
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise AudioError(f"Entry {number} of {path} is not JSON: {error}") from error
+        if not isinstance(row, dict):
+            raise AudioError(f"Entry {number} of {path} is not a JSON object: {line.strip()}")
+        yield row
+
+
+def _table_rows(file: Iterable[str], path: Path) -> Iterator[dict[str, Any]]:
+    """Rows by the names in the first one; a lone quote must not swallow those after it."""
+    is_tsv = path.suffix.lower() == ".tsv"
+    reader = csv.reader(file, delimiter="\t" if is_tsv else ",", strict=not is_tsv)
+    rows = filter(None, reader)
+    try:
+        names = next(rows, [])
+        for row in rows:
+            if is_tsv and any("\n" in field or "\r" in field for field in row):
+                raise csv.Error("a field goes on in the next line")
+            yield dict(zip(names, row, strict=False))
+    except csv.Error as error:
+        raise AudioError(
+            f"{path} cannot be read up to line {reader.line_num} ({error}). A quote that begins a "
+            "field must end it, and be doubled inside of it: repair the quotes, or write a .jsonl."
+        ) from error

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..appearing import appearing_folder, write_json
 from ..code_shards import CodeShards, encoding_errors
+from ..codecs.encoding import window_samples
 from ..data.encode_dataset import encode_dataset
 from ..data.sources import SourceList, read_clips
-from ..errors import BuildError
+from ..errors import BuildError, first_line
 from ..evaluation.codec_figures import CodecReport
 from ..evaluation.compression import audio_report
 from ..evaluation.compression_figures import CompressionReport
@@ -63,6 +64,7 @@ class Build:
 
     Raises:
         BuildError: The folder holds another build, or there is nothing to hold out.
+        CodecError: Chunks that this codec cannot have.
         AudioNotFoundError: No audio.
     """
 
@@ -91,6 +93,7 @@ class Build:
                 "others: add more, or pass other audio as held_out."
             )
         check_vocab_size(recipe.vocab_size, sum(codec.codebook_sizes))
+        window_samples(codec, chunk_seconds, 0.0)
         self._begin()
 
     def run(self) -> tuple[CodecBPEProcessor, CompressionReport]:
@@ -175,8 +178,6 @@ class Build:
     def _assemble(self) -> None:
         for measured in ("report", "evaluation"):  # of a processor that was deleted
             shutil.rmtree(self.out / measured, ignore_errors=True)
-        for left in self.out.glob(f".{self.folder.name}-*"):  # by a build that was killed
-            shutil.rmtree(left)
         codes = CodeShards(self.out / "codes")
         tokenizer = train_tokenizer(
             codes,
@@ -224,4 +225,9 @@ def _name(files: Sequence[str]) -> str:
 
 
 def _read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BuildError(
+            f"{path} is damaged ({first_line(error)}): remove it, and run the same again."
+        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from ..codec_vocabulary import AUDIO_TOKENS, CODEC_VOCABULARIES, alphabets_of
+from ..alphabet import CodebookAlphabet
+from ..codec_vocabulary import AUDIO_TOKENS, CODEC_VOCABULARIES, CodecVocabulary, alphabets_of
 from ..errors import TokenizerError
 from ..portable import portable_config
 from ..tokenization_codec_bpe import CodecBPETokenizer
@@ -21,6 +23,8 @@ from .files import MODULE, ExtendedTokenizer
 from .state import state_of
 
 __all__ = ["extend_tokenizer"]
+
+logger = logging.getLogger(__name__)
 
 _ATTRIBUTES = (
     "clean_up_tokenization_spaces",
@@ -91,6 +95,7 @@ def extend_tokenizer(
     backend = state_of(base)
     check_base(backend)
     taken = alphabets_of(base)
+    _warn_if_known(base, codec_tokenizer, taken)
     part = CodecPart.of(codec_tokenizer, placed(codec_tokenizer.alphabet, taken))
     _check_tokens(audio_tokens, part)
 
@@ -150,6 +155,23 @@ def _check_types(base: Any, codec_tokenizer: Any) -> None:
             "its characters stand for: load it with CodecBPETokenizer.from_pretrained(folder, "
             "codebook_sizes=[...], unicode_offset=...)."
         )
+
+
+def _warn_if_known(
+    base: PreTrainedTokenizerFast,
+    codec_tokenizer: CodecBPETokenizer,
+    taken: list[CodebookAlphabet],
+) -> None:
+    """Says so where a base has all of a codec's tokens already: they would be there twice."""
+    for index, alphabet in enumerate(taken):
+        if alphabet.codebook_sizes == codec_tokenizer.alphabet.codebook_sizes:
+            known = CodecVocabulary.of(base, index=index).texts.values()
+            if set(CodecPart.of(codec_tokenizer, alphabet).tokens) <= set(known):
+                logger.warning(
+                    "The base has the tokens of this codec already, as its codec %d, and gets them "
+                    "once more, with other ids. To have them once, use the base as it is.",
+                    index,
+                )
 
 
 def _audio_tokens(token: str, start: str | None, end: str | None) -> dict[str, str]:
