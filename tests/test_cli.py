@@ -312,6 +312,7 @@ def test_encode_options(shell: Shell, tmp_path: Path) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(folder, expected, strict=True))
     assert "no audio" in shell.fails("encode", tmp_path / "in", "x", "--audio-filter", "nowhere")
     assert "no audio" in shell.fails("encode", tmp_path / "in", "x", "--extension", ".mp3")
+    assert "1 clips encoded" in shell("encode", tmp_path / "in", "x", "--extension", "WAV")
 
 
 def test_bad_numbers_are_refused(shell: Shell, corpus: Path) -> None:

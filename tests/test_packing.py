@@ -534,9 +534,14 @@ def test_codes_and_files_that_cannot_be(tmp_path: Path) -> None:
     Dataset.from_dict({"text": ["a"]}).to_parquet(tmp_path / "y.parquet")
     with pytest.raises(PackingError, match="no column input_ids, but text"):
         list(read_sequences(tmp_path / "y.parquet", plain()))
-    Dataset.from_dict({"input_ids": [[i] for i in range(999)]}).to_parquet(tmp_path / "z.parquet")
+    mixed = [{"input_ids": [1]}, {"input_ids": [1], "attention_mask": [1]}]
+    for sequences in (mixed, mixed[::-1], [{"ids": [1]}]):
+        with pytest.raises(PackingError, match="give all of them input_ids"):
+            write_sequences(sequences, tmp_path / "z.parquet", plain())
+    ids = np.random.default_rng(0).integers(0, 300, (99, 30)).tolist()
+    write_sequences([{"input_ids": row} for row in ids], tmp_path / "z.parquet", plain())
     whole = bytearray((tmp_path / "z.parquet").read_bytes())
-    whole[4:60] = bytes(56)
+    whole[len(whole) // 2] ^= 1  # among the ids, where nothing but a checksum shows it
     (tmp_path / "z.parquet").write_bytes(whole)
     with pytest.raises(PackingError, match=r"z\.parquet is damaged .* make it again"):
         list(read_sequences(tmp_path / "z.parquet", plain()))

@@ -51,7 +51,9 @@ def compiled(function: Function) -> Function:
     """Compiles a function when it is first called, and keeps the result on disk.
 
     numba looks for a place to write beside the source, then in the user's cache folder, or in
-    `NUMBA_CACHE_DIR` alone. Where nothing can be written, every process compiles anew.
+    `NUMBA_CACHE_DIR` alone. Where nothing can be written, every process compiles anew. It compiles
+    again what is in a file that has changed, but not what calls that from another file: whoever
+    changes `training/queue.py` deletes `training/__pycache__`.
     """
     import numba
 

@@ -31,7 +31,7 @@ def find_audio(
 
     Args:
         sources: Files, taken whatever their ending, and folders, searched recursively.
-        extensions: The endings to look for inside folders, in any case.
+        extensions: The endings to look for inside folders, in any case, with their dot or without.
         audio_filter: Take only files whose path holds this string, or one of these.
 
     Raises:
@@ -39,7 +39,7 @@ def find_audio(
         AudioError: A folder that cannot be read.
     """
     wanted = [audio_filter] if isinstance(audio_filter, str) else audio_filter
-    endings = {extension.lower() for extension in extensions}
+    endings = {f".{extension.lower().lstrip('.')}" for extension in extensions}
     found = [
         file
         for source in sources

@@ -52,9 +52,9 @@ def write_sequences(
         How many sequences there were.
 
     Raises:
-        PackingError: There are no sequences, the path has another ending, or a sequence cannot be
-            a line of text: it is padded, holds text, or lacks the tokens that the tokenizer puts
-            around one.
+        PackingError: There are no sequences, some have another column than the first, the path has
+            another ending, or a sequence cannot be a line of text: it is padded, holds text, or
+            lacks the tokens that the tokenizer puts around one.
     """
     write = _write_text if is_text(path) else _write_parquet
     rest = iter(sequences)
@@ -91,19 +91,32 @@ def _write_parquet(sequences: Iterable[Mapping[str, Any]], path: Path, tokenizer
     rows = iter(sequences)
     batch = list(islice(rows, _BATCH))
     made_by = {_MADE_BY: CodecVocabulary.of(tokenizer).fingerprint}
-    schema = pa.schema([field for field in _SCHEMA if field.name in batch[0]], made_by)
+    names = [name for name in _SCHEMA.names if name in batch[0]]
+    schema = pa.schema([_SCHEMA.field(name) for name in names], made_by)
     count = 0
-    with pq.ParquetWriter(path, schema) as writer:
+    with pq.ParquetWriter(path, schema, write_page_checksum=True) as writer:
         while batch:
+            _check_columns(batch, names)
             writer.write_table(pa.Table.from_pylist(batch, schema))
             count += len(batch)
             batch = list(islice(rows, _BATCH))
     return count
 
 
+def _check_columns(sequences: Iterable[Mapping[str, Any]], names: list[str]) -> None:
+    for sequence in sequences:
+        found = [name for name in _SCHEMA.names if name in sequence]
+        if found != names or "input_ids" not in found:
+            raise PackingError(
+                f"A sequence has {', '.join(found) or 'no ids'}, and the first one has "
+                f"{', '.join(names) or 'none'}: give all of them input_ids, and all of them an "
+                "attention_mask or none."
+            )
+
+
 def _read_parquet(path: Path, tokenizer: Any) -> Iterator[dict[str, Any]]:
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, page_checksum_verification=True)
     except (pa.ArrowException, OSError) as error:
         raise PackingError(f"{path} is not a Parquet file: {first_line(error)}") from error
     with file:
