@@ -6,7 +6,9 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from codec_bpe.core.trainer import Trainer
 
 from hf_codec_bpe.bundled import demo_clip
 
@@ -24,6 +26,10 @@ def blocks(page: Path, language: str) -> list[str]:
 def test_python_blocks_run_in_order(page: Path, tmp_path: Path) -> None:
     for name in ("speech.flac", "held-out.flac"):
         shutil.copy(demo_clip(), tmp_path / name)
+    if page.name == "from-codec-bpe.md":
+        np.save(tmp_path / "clip_c0.npy", np.zeros((4, 60), dtype=int))
+        theirs = Trainer(4, 1024, vocab_size=4_100, pad_token="<pad>")
+        theirs.train(str(tmp_path)).save_pretrained(tmp_path / "codec-bpe-tokenizer")
     namespace: dict[str, object] = {"__name__": "__main__"}
     for code in blocks(page, "python"):
         exec(compile(code, str(page), "exec"), namespace)
