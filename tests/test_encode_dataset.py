@@ -25,7 +25,7 @@ from datasets import Audio, Dataset
 
 from hf_codec_bpe import AudioCodec, CodesFolder, CodeShards, encode_dataset, train_tokenizer
 from hf_codec_bpe.audio import load_audio, load_channels, save_audio
-from hf_codec_bpe.code_shards import encoding_errors, open_codes
+from hf_codec_bpe.code_shards import open_codes
 from hf_codec_bpe.codecs import EncodecCodec, MimiCodec
 from hf_codec_bpe.data import sources
 from hf_codec_bpe.data.source_encoding import EncodingOptions
@@ -36,6 +36,7 @@ from hf_codec_bpe.errors import (
     CodesError,
     CodesFileError,
 )
+from hf_codec_bpe.shard_files import encoding_errors
 
 from . import tiny
 from .folders import files_of

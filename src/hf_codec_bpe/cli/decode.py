@@ -93,7 +93,8 @@ def _check(made_by: CodecInfo, codec: CodecInfo) -> None:
 
 def _made_by(folder: CodesFolder | CodeShards) -> dict[str, Any]:
     """What encode noted of the codec; nothing where codec-bpe made the codes."""
-    from ..code_shards import SETTINGS_FILE, CodeShards, read_made_by
+    from ..code_shards import CodeShards
+    from ..shard_files import SETTINGS_FILE, read_made_by
 
     if isinstance(folder, CodeShards):
         return folder.pin

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ..code_shards import encoding_errors
 from ..errors import CodesError
+from ..shard_files import encoding_errors
 from .audio_files import EXTENSIONS
 from .encoding import encode_to_files
 from .shard_encoding import ShardPlan, encode_to_shards
@@ -67,7 +67,7 @@ def encode_dataset(
     corpus, nor, with `chunk_seconds`, with the length of a file.
 
     The result is a folder of Parquet shards that `datasets.load_dataset`, `CodeShards` and
-    `train_tokenizer` read; `code_shards` describes it. Rows are in the order of the source: `id`,
+    `train_tokenizer` read; `shard_files` describes it. Rows are in the order of the source: `id`,
     `path`, `channel`, `duration` in seconds, and `codes` `[K, T]` as uint16, or as uint32 for
     codebooks of more than 65,536 codes.
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..audio_sources import printable
-from ..code_shards import SETTINGS_FILE, errors_path, read_errors
 from ..codecs.encoding import window_samples
 from ..codes_folder import INFO_FILE, CodecInfo, check_length, file_name, save_codes
 from ..errors import CodecError, CodesError
+from ..shard_files import SETTINGS_FILE, errors_path, read_errors
 from .encoding_progress import Progress
 from .origins import ORIGINS_FOLDER, note_origins, origins_path
 from .output_folder import begin_folder, sweep, writing

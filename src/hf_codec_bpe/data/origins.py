@@ -9,8 +9,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..code_shards import read_made_by
 from ..errors import CodesError
+from ..shard_files import read_made_by
 from .output_folder import write_json
 from .sources import Source
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..appearing import appearing_file, is_left_behind
-from ..code_shards import SETTINGS_FILE, changed_settings, read_made_by
 from ..errors import CodesError, CodesFileError, first_line
+from ..shard_files import SETTINGS_FILE, changed_settings, read_made_by
 
 __all__ = ["appearing", "begin_folder", "sweep", "write_json", "writing"]
 

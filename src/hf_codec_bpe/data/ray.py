@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..code_shards import encoding_errors
 from ..errors import CodesError, MissingDependencyError, first_line
+from ..shard_files import encoding_errors
 from .audio_files import EXTENSIONS
 from .encode_dataset import EncodingSummary, check_shard_size
 from .encoding_progress import Progress

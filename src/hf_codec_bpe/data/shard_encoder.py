@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..code_shards import SETTINGS_FILE
 from ..errors import CodecBPEError, CodesError, CodesFileError, first_line
+from ..shard_files import SETTINGS_FILE
 from .encoding_progress import Progress
 from .output_folder import writing
 from .shard_encoding import ShardFolder

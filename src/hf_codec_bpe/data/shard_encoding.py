@@ -8,7 +8,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..code_shards import PIN_FILE, SETTINGS_FILE, errors_path, num_clips, shard_number, shard_path
+from ..code_shards import num_clips
+from ..shard_files import PIN_FILE, SETTINGS_FILE, errors_path, shard_number, shard_path
 from .encoding_progress import Progress
 from .output_folder import begin_folder, sweep, write_json
 from .shard_writing import shard_schema, write_shard

@@ -1,4 +1,4 @@
-"""Writing shards of codes; `code_shards` says how they are laid out and reads them.
+"""Writing shards of codes; `shard_files` says how they are laid out, and `code_shards` reads them.
 
 Axis letters: K = codebooks, T = frames.
 """
@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..code_shards import MADE_BY, errors_path, shard_path
+from ..shard_files import MADE_BY, errors_path, shard_path
 from .output_folder import appearing, writing
 from .source_encoding import EncodedSource
 from .window_batches import Codes

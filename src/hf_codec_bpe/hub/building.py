@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..appearing import appearing_folder, write_json
-from ..code_shards import CodeShards, encoding_errors
+from ..code_shards import CodeShards
 from ..codecs.encoding import window_samples
 from ..data.encode_dataset import encode_dataset
 from ..data.sources import SourceList, read_clips
@@ -35,6 +35,7 @@ from ..evaluation.plots import is_matplotlib_available
 from ..evaluation.readable import readable
 from ..evaluation.reconstruction import codec_report
 from ..processing_codec_bpe import CodecBPEProcessor
+from ..shard_files import encoding_errors
 from ..training import train_tokenizer
 from ..training.trainer import check_vocab_size, frames_of_chunk
 
