@@ -45,7 +45,7 @@ def codec_table(reports: Sequence[CodecReport]) -> str:
 def check_same_clips(
     names: Sequence[str], codec: str, title: str, others: Iterable[CodecReport]
 ) -> None:
-    """Refuses reports of other clips than a codec is measured on, which `title` says what they are.
+    """Refuses reports of other clips than those a codec is measured on, which `title` describes.
 
     Raises:
         ReportError: The names of a report's clips are others, or in another order.
