@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
+from functools import cache, partial
 from multiprocessing import get_context
 from unittest.mock import Mock, patch
 
@@ -20,6 +20,7 @@ from hf_codec_bpe.codecs import tiling
 from hf_codec_bpe.codecs.registry import codec_class
 from hf_codec_bpe.codecs.tiling import backend
 from hf_codec_bpe.codecs.tiling import encoder as tiled_encoder
+from hf_codec_bpe.codecs.tiling.layers import Convolution
 from hf_codec_bpe.codecs.tiling.plan import Geometry, plan
 
 from . import tiny
@@ -39,7 +40,7 @@ MODELS: dict[str, Callable[[], PreTrainedModel]] = {
     "simvq": lambda: tiny.simvq(**WIDE),
     "wavtokenizer": lambda: tiny.wavtokenizer(**WIDE),
 }
-LENGTHS = [320, 2 * TILE - 1, 2 * TILE, 2 * TILE + 1, 3 * TILE - 1, 3 * TILE + 321]
+LENGTHS = [320, 2 * TILE - 1, 2 * TILE, 2 * TILE + 1, 3 * TILE - 1, 3 * TILE + 321, 5 * TILE + 1]
 
 CAPABILITY = torch.backends.cpu.get_cpu_capability()
 HAS_TILES = CAPABILITY in backend.CAPABILITIES
@@ -98,12 +99,32 @@ def pointwise_sums_are_those_of_longer_clips() -> None:
         assert same or backend._is_split(128, length), length
 
 
+@torch.inference_mode()
+def paddings_are_those_of_tiles() -> None:
+    """Of the convolutions that pad themselves, some have other sums: the rule must know those."""
+    for stride in (1, 2, 4, 5, 6, 7, 8):
+        for num_outputs in (28 * 40, 28 * 40 + 1):
+            states = torch.randn(1, 32, stride * num_outputs)
+            weight = torch.randn(16, 32, 2 * stride)
+            conv1d = partial(torch.nn.functional.conv1d, weight=weight, stride=stride)
+            padding = (stride + 1) // 2
+            convolution = Convolution(weight, None, stride, 1, padding, "constant", completes=False)
+            around = torch.nn.functional.pad(states, (padding, padding))
+            same = torch.equal(conv1d(states, padding=padding), conv1d(around))
+            assert same or backend._pads_otherwise(convolution), stride
+
+
+def test_paddings() -> None:
+    paddings_are_those_of_tiles()
+
+
 def test_two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     # Busy waiting would take minutes where tests run side by side; OpenMP asks once, at its start.
     monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
     with get_context("spawn").Pool(1, torch.set_num_threads, (2,)) as pool:
         assert pool.apply(torch.get_num_threads) == 2
         pool.apply(pointwise_sums_are_those_of_longer_clips)
+        pool.apply(paddings_are_those_of_tiles)
         for name in ("encodec", "dac"):
             pool.apply(test_embeddings_are_the_plain_models, (name,))
             pool.apply(test_long_clips_are_tiled, (name,))
@@ -114,6 +135,7 @@ def test_avx2(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
     with get_context("spawn").Pool(1) as pool:
         assert not HAS_TILES or pool.apply(torch.backends.cpu.get_cpu_capability) == "AVX2"
+        pool.apply(paddings_are_those_of_tiles)
         for name in ("encodec", "dac"):
             pool.apply(test_embeddings_are_the_plain_models, (name,))
             pool.apply(test_long_clips_are_tiled, (name,))

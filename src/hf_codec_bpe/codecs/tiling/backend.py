@@ -14,7 +14,7 @@ import torch
 from .layers import Convolution, Layer, lengths
 from .plan import Tile
 
-__all__ = ["CAPABILITIES", "can_tile", "is_exact", "tile_samples"]
+__all__ = ["CAPABILITIES", "can_tile", "is_exact", "tile_samples", "tiles_at_once"]
 
 CAPABILITIES = ("AVX2", "AVX512")
 """The vector instructions for which it was read."""
@@ -24,8 +24,12 @@ SMALLEST = 20_480
 """A convolution of one clip of up to this many values is not given to oneDNN."""
 GRAIN = 32_768
 """Values that are worth a thread for an activation."""
-NARROW = 3
-"""Positions of padding up to which oneDNN's AVX2 convolution pads by itself."""
+MOST_THREADS = 8
+"""Threads for which oneDNN chooses its 1x1 convolution without regard to how many clips there are
+(`jit_avx512_common_1x1_conv_kernel.cpp`)."""
+SHORT = 13
+"""Positions of weights up to which oneDNN's AVX-512 convolution pads by itself: 15 bytes of code,
+for 16 channels, 28 outputs, and 3 kinds of border each, are to fit 256 KiB."""
 LONGEST = 2**24
 """Samples. EnCodec's own padding counts in float32, which is exact so far."""
 
@@ -47,6 +51,14 @@ def can_tile(states: torch.Tensor) -> bool:
 def tile_samples() -> int:
     """Samples that a tile is made for: more for many threads, each of which needs its share."""
     return TILE * max(1, torch.get_num_threads() // 2)
+
+
+def tiles_at_once() -> int:
+    """How many tiles alike are computed at once: two, if each is for one half of the threads.
+
+    With more than 8 threads, oneDNN adds a 1x1 convolution's products in another order for two.
+    """
+    return 2 if 2 <= torch.get_num_threads() <= MOST_THREADS else 1
 
 
 def is_exact(layers: Sequence[Layer], length: int, tiles: Iterable[Tile]) -> bool:
@@ -74,13 +86,15 @@ def _is_usual(layers: Sequence[Layer], length: int, starts: bool, ends: bool) ->
 
 
 def _pads_otherwise(convolution: Convolution) -> bool:
-    """Whether the model's convolution pads in an algorithm of its own, as DAC's dilated ones do.
+    """Whether the model's convolution pads in an algorithm of its own, while tiles are not padded.
 
-    oneDNN's AVX2 kernel refuses padding that is wider than what it computes at a time
-    (`jit_avx2_conv_kernel_f32.cpp`), and a matrix product takes its place; tiles are not padded.
+    oneDNN's kernels refuse some padding, and a matrix product takes their place. Those for AVX-512
+    do where their code became too long (`jit_avx512_common_conv_kernel.cpp`, "code size limit
+    exceeded"), as for DAC's strides of 8; those for AVX2 do in more cases, DAC's dilations among
+    them (`jit_avx2_conv_kernel_f32.cpp`).
     """
     is_avx2 = torch.backends.cpu.get_cpu_capability() == "AVX2"
-    return is_avx2 and convolution.pads_itself and convolution.left > NARROW
+    return convolution.pads_itself and (is_avx2 or convolution.weight.shape[2] > SHORT)
 
 
 def _is_split(channels: int, positions: int) -> bool:

@@ -5,13 +5,13 @@ Axis letters: B = batch, C = channels, D = hidden size, S = samples, T = frames 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
 
-from .backend import can_tile, is_exact, tile_samples
+from .backend import can_tile, is_exact, tile_samples, tiles_at_once
 from .layers import Convolution, Layer, main_path, run
 from .plan import Geometry, Tile, plan
 from .reading import is_plain, modules_of, read_layer
@@ -19,8 +19,9 @@ from .reading import is_plain, modules_of, read_layer
 __all__ = ["run_encoder"]
 
 
-_AGREES: WeakKeyDictionary[nn.Module, dict[tuple[int, int], bool]] = WeakKeyDictionary()
-"""Encoders that were tried out: whether tiles gave the same bits, by layers and threads."""
+_TRIED: WeakKeyDictionary[nn.Module, dict[tuple[int, int], tuple[int, bool]]] = WeakKeyDictionary()
+"""By encoder, and by how many layers and threads: how many tiles were tried out at most, and
+whether they gave the clip's bits."""
 
 
 def run_encoder(encoder: nn.Module, input_values: torch.Tensor) -> torch.Tensor:
@@ -94,16 +95,19 @@ def _on_whole_clip(module: nn.Module, layer: Layer | None) -> Layer:
 def _is_proven(
     encoder: nn.Module, layers: Sequence[Layer], rest: Sequence[Layer], states: torch.Tensor
 ) -> bool:
-    """Whether tiles give the clip's bits on this machine, tried out once, on three of them."""
-    agrees, case = _AGREES.setdefault(encoder, {}), (len(layers), torch.get_num_threads())
-    if case not in agrees:
-        tile = tile_samples()
-        sample = states[..., : 3 * tile + states.shape[-1] % tile]
-        tiles = plan(Geometry.of(layers), sample.shape[-1], tile)
+    """Whether tiles give the clip's bits on this machine, tried out once, on the first of them."""
+    tile = tile_samples()
+    sample = states[..., : (2 + tiles_at_once()) * tile + states.shape[-1] % tile]
+    tiles = plan(Geometry.of(layers), sample.shape[-1], tile)
+    tries = _TRIED.setdefault(encoder, {})
+    case = len(layers), torch.get_num_threads()
+    most, agree = tries.get(case, (0, True))
+    if agree and most < len(tiles):
         if not is_exact(layers, sample.shape[-1], tiles):
             return False
-        agrees[case] = torch.equal(_computed(layers, tiles, rest, sample), encoder(sample))
-    return agrees[case]
+        agree = torch.equal(_computed(layers, tiles, rest, sample), encoder(sample))
+        tries[case] = len(tiles), agree
+    return agree
 
 
 def _computed(
@@ -115,8 +119,19 @@ def _computed(
 
 def _tiled(layers: Sequence[Layer], tiles: Sequence[Tile], states: torch.Tensor) -> torch.Tensor:
     """Samples `[1, 1, S]` to the layers' outputs `[1, C, T]`."""
-    outputs = []
-    for tile in tiles:
-        computed = run(layers, states[..., tile.first : tile.last], tile.starts, tile.ends)
-        outputs.append(computed[..., tile.skipped : tile.skipped + tile.stop - tile.start])
-    return torch.cat(outputs, dim=-1)
+    outputs: list[torch.Tensor] = []
+    for some in _alike(tiles):
+        batch = torch.cat([states[..., tile.first : tile.last] for tile in some])
+        tile = some[0]
+        computed = run(layers, batch, tile.starts, tile.ends)
+        outputs += computed[..., tile.skipped : tile.skipped + tile.stop - tile.start]
+    return torch.cat(outputs, dim=-1)[None]
+
+
+def _alike(tiles: Sequence[Tile]) -> Iterator[Sequence[Tile]]:
+    """The first tile, then some at once of those between, which are equally long, and the last."""
+    at_once = tiles_at_once()
+    yield tiles[:1]
+    for index in range(1, len(tiles) - 1, at_once):
+        yield tiles[index : min(index + at_once, len(tiles) - 1)]
+    yield tiles[-1:]
