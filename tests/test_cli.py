@@ -9,6 +9,7 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Annotated, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
@@ -28,6 +29,8 @@ from hf_codec_bpe import (
 from hf_codec_bpe.audio import load_audio, save_audio
 from hf_codec_bpe.bundled import demo_clip
 from hf_codec_bpe.cli import main
+from hf_codec_bpe.cli.app import app
+from hf_codec_bpe.cli.options import check_finite
 from hf_codec_bpe.data.encoding import codec_info
 from hf_codec_bpe.errors import AudioFileError
 from hf_codec_bpe.presets import presets
@@ -520,6 +523,28 @@ def test_what_nobody_foresaw_is_a_sentence_too(
 ) -> None:
     monkeypatch.setattr("hf_codec_bpe.bundled.demo_clip", lambda: 1 / 0)
     assert "ZeroDivisionError: division by zero" in shell.fails("demo")
+
+
+def test_an_empty_argument_is_not_the_current_folder(shell: Shell, tmp_path: Path) -> None:
+    assert "An argument is empty" in shell.fails("encode", "", tmp_path / "codes")
+
+
+def test_numbers_are_finite(shell: Shell) -> None:
+    for command, option in (("train", "--chunk-seconds"), ("pack", "--overlap-seconds")):
+        code, _, err = run(shell.patch, shell.capture, command, "x", "y", "z", option, "inf")
+        assert code == 2
+        assert "inf is not a finite number" in err
+
+
+def test_every_option_that_is_a_number_is_checked() -> None:
+    numbers = [
+        hint
+        for command in app.registered_commands
+        for hint in get_type_hints(command.callback, include_extras=True).values()
+        if get_origin(hint) is Annotated and float in (hint.__origin__, *get_args(hint.__origin__))
+    ]
+    assert len(numbers) > 5
+    assert all(option.callback is check_finite for hint in numbers for option in hint.__metadata__)
 
 
 def test_help_lists_every_command_as_a_whole_sentence(shell: Shell) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -87,6 +88,7 @@ def main() -> None:
     if _DEBUG not in sys.argv:
         os.environ.setdefault("HF_HUB_VERBOSITY", "error")  # no line for every attempt to connect
     try:
+        _check_none_empty(arguments)
         app(arguments, prog_name="hf-codec-bpe")
     except KeyboardInterrupt:
         sys.exit(130)
@@ -97,6 +99,15 @@ def main() -> None:
 
         tqdm.write(f"Error: {_sentence(error)}", file=sys.stderr)  # below a bar that still stands
         sys.exit(1)
+
+
+def _check_none_empty(arguments: Sequence[str]) -> None:
+    """Refuses an empty path, which would be the current folder; an option's value may be empty."""
+    if any(not each and not before.startswith("-") for before, each in pairwise(arguments)):
+        raise CodecBPEError(
+            "An argument is empty, as a shell variable without a value is. Give it one; `.` is the "
+            "current folder."
+        )
 
 
 def _print_whatever_comes() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Device, Revision, open_codec
+from .options import Device, Revision, check_finite, open_codec
 
 if TYPE_CHECKING:
     from ..presets import Recipe
@@ -68,7 +68,10 @@ def build(
     chunk_seconds: Annotated[
         float,
         typer.Option(
-            help="Encode in chunks of this length; 0 does not cut.", min=0, metavar="SECONDS"
+            help="Encode in chunks of this length; 0 does not cut.",
+            min=0,
+            metavar="SECONDS",
+            callback=check_finite,
         ),
     ] = 30.0,
     push: Annotated[

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import CodesError
-from .options import Bandwidth, CodecName, Device, NumCodebooks, Revision, open_codec
+from .options import Bandwidth, CodecName, Device, NumCodebooks, Revision, check_finite, open_codec
 
 __all__ = ["encode"]
 
@@ -44,6 +44,7 @@ def encode(
         typer.Option(
             help="Cut files into chunks of this length, which bounds memory; 0 does not cut.",
             metavar="SECONDS",
+            callback=check_finite,
         ),
     ] = 30.0,
     context_seconds: Annotated[
@@ -51,6 +52,7 @@ def encode(
         typer.Option(
             help="Encode each chunk in a window of this length: the chunk, and audio before it.",
             metavar="SECONDS",
+            callback=check_finite,
         ),
     ] = 0.0,
     stereo: Annotated[

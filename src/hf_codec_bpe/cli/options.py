@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -29,6 +30,7 @@ __all__ = [
     "NumCodebooks",
     "Revision",
     "check_file",
+    "check_finite",
     "check_folder",
     "check_new_folder",
     "code_point",
@@ -38,6 +40,14 @@ __all__ = [
     "open_vocabulary",
     "readable_clips",
 ]
+
+
+def check_finite(value: float | None) -> float | None:
+    """Refuses infinity, and what is not a number: Python reads both as one."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number.")
+    return value
+
 
 CodecName: TypeAlias = Annotated[
     str,
@@ -57,7 +67,10 @@ NumCodebooks: TypeAlias = Annotated[
 Bandwidth: TypeAlias = Annotated[
     float | None,
     typer.Option(
-        "--bandwidth", help="Or as many as make this bandwidth, in kbps or bps.", metavar="RATE"
+        "--bandwidth",
+        help="Or as many as make this bandwidth, in kbps or bps.",
+        metavar="RATE",
+        callback=check_finite,
     ),
 ]
 Revision: TypeAlias = Annotated[

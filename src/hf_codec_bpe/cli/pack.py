@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .options import CodecIndex, check_file, frame_rate_of, open_vocabulary
+from .options import CodecIndex, check_file, check_finite, frame_rate_of, open_vocabulary
 
 __all__ = ["pack"]
 
@@ -38,7 +38,10 @@ def pack(
     overlap_seconds: Annotated[
         float,
         typer.Option(
-            help="Audio that a window repeats from the one before it.", min=0, metavar="SECONDS"
+            help="Audio that a window repeats from the one before it.",
+            min=0,
+            metavar="SECONDS",
+            callback=check_finite,
         ),
     ] = 0.0,
     join_clips: Annotated[
@@ -74,7 +77,10 @@ def pack(
     frame_rate: Annotated[
         float | None,
         typer.Option(
-            help="Frames per second; by default as the folder says.", min=0.01, metavar="HZ"
+            help="Frames per second; by default as the folder says.",
+            min=0.01,
+            metavar="HZ",
+            callback=check_finite,
         ),
     ] = None,
     codes_filter: Annotated[

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import CodecIndex, frame_rate_of, open_vocabulary
+from .options import CodecIndex, check_finite, frame_rate_of, open_vocabulary
 
 if TYPE_CHECKING:
     from ..data.statistics import SequenceStatistics, Spread
@@ -41,6 +41,7 @@ def stats(
             help="Frames per second; by default from --codes, or the processor.",
             min=0.01,
             metavar="HZ",
+            callback=check_finite,
         ),
     ] = None,
     num_sequences: Annotated[

@@ -9,7 +9,7 @@ import typer
 
 from ..appearing import appearing_folder
 from ..errors import TrainingError
-from .options import check_folder, code_point
+from .options import check_finite, check_folder, code_point
 
 if TYPE_CHECKING:
     from ..codes_folder import CodecInfo
@@ -45,6 +45,7 @@ def train(
             help="No token spans two chunks of this length; 0 does not cut.",
             min=0,
             metavar="SECONDS",
+            callback=check_finite,
         ),
     ] = 30.0,
     num_codebooks: Annotated[
@@ -66,7 +67,10 @@ def train(
     frame_rate: Annotated[
         float | None,
         typer.Option(
-            help="Frames per second; by default as the folder says.", min=0.01, metavar="HZ"
+            help="Frames per second; by default as the folder says.",
+            min=0.01,
+            metavar="HZ",
+            callback=check_finite,
         ),
     ] = None,
     pad_token: Annotated[str, typer.Option(help="The padding token.", metavar="TOKEN")] = "<pad>",
@@ -97,7 +101,10 @@ def train(
     max_seconds: Annotated[
         float | None,
         typer.Option(
-            help="Of those, only a random sample of this much audio.", min=0.001, metavar="SECONDS"
+            help="Of those, only a random sample of this much audio.",
+            min=0.001,
+            metavar="SECONDS",
+            callback=check_finite,
         ),
     ] = None,
     seed: Annotated[

@@ -5,6 +5,7 @@ Axis letters: K = codebooks, N = sequences.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -86,7 +87,7 @@ def sequence_statistics(
         PackingError: A frame rate that is not positive, sequences without `input_ids`, or no audio
             at all.
     """
-    if frame_rate <= 0:
+    if not 0 < frame_rate < math.inf:
         raise PackingError(
             f"frame_rate={frame_rate} is not a rate: pass the codec's, such as 12.5."
         )
