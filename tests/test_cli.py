@@ -526,7 +526,10 @@ def test_what_nobody_foresaw_is_a_sentence_too(
 
 
 def test_an_empty_argument_is_not_the_current_folder(shell: Shell, tmp_path: Path) -> None:
-    assert "An argument is empty" in shell.fails("encode", "", tmp_path / "codes")
+    out = tmp_path / "codes"
+    for arguments in (["", out], ["--stereo", "", out], ["--", "", out], [demo_clip(), ""]):
+        assert "An argument is empty" in shell.fails("encode", *arguments)
+    assert "An argument is empty" in shell.fails("train", out, "--out", "")
 
 
 def test_numbers_are_finite(shell: Shell) -> None:

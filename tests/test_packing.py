@@ -120,7 +120,6 @@ def test_every_frame_is_there_once_and_in_order(
     for ids in ids_of(pack_codes(clips, vocabulary, length, **options)):
         assert len(ids) <= length
         runs = audio_runs(ids, vocabulary)
-
         assert len(runs) == 1 or join
         for run in runs:
             is_next = end == clip.shape[1]

@@ -102,8 +102,9 @@ def main() -> None:
 
 
 def _check_none_empty(arguments: Sequence[str]) -> None:
-    """Refuses an empty path, which would be the current folder; an option's value may be empty."""
-    if any(not each and not before.startswith("-") for before, each in pairwise(arguments)):
+    """Refuses what would be the current folder as a path; only a token may be empty, for none."""
+    pairs = pairwise(["", *arguments])
+    if any(not each and not before.endswith("-token") for before, each in pairs):
         raise CodecBPEError(
             "An argument is empty, as a shell variable without a value is. Give it one; `.` is the "
             "current folder."

@@ -130,8 +130,8 @@ def _tiled(layers: Sequence[Layer], tiles: Sequence[Tile], states: torch.Tensor)
 
 def _alike(tiles: Sequence[Tile]) -> Iterator[Sequence[Tile]]:
     """The first tile, then some at once of those between, which are equally long, and the last."""
-    at_once = tiles_at_once()
+    between, at_once = tiles[1:-1], tiles_at_once()
     yield tiles[:1]
-    for index in range(1, len(tiles) - 1, at_once):
-        yield tiles[index : min(index + at_once, len(tiles) - 1)]
+    for index in range(0, len(between), at_once):
+        yield between[index : index + at_once]
     yield tiles[-1:]
