@@ -120,7 +120,8 @@ def train(
     from ..training import train_tokenizer
     from ..training.trainer import frames_of_chunk
 
-    info = open_codes(codes, num_files=1).info
+    all_codes = open_codes(codes)
+    info = all_codes.info
     check_folder(out)
     k = num_codebooks or _known(info, "num_codebooks", "--num-codebooks")
     size = codebook_size or _known(info, "codebook_size", "--codebook-size")
@@ -156,7 +157,6 @@ def train(
     )
     with appearing_folder(out) as part:
         tokenizer.save_pretrained(part)
-    all_codes = open_codes(codes)
     used = f"{len(folder)} of {len(all_codes)} clips"
     if info:
         used += f" ({folder.seconds / 3600:.2f} of {all_codes.seconds / 3600:.2f} hours)"
