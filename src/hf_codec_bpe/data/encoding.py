@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
 from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ def encode_to_files(
     """
     info = codec_info(codec)
     chunk, _ = window_samples(codec, options.chunk_seconds, options.context_seconds)
-    files = _Files(out, (chunk or 0) / codec.sampling_rate if file_per_chunk else None)
+    files = _Files(out, Fraction(chunk or 0, codec.sampling_rate) if file_per_chunk else None)
     todo: Iterable[Source] = files.of_job(plan)
     total = None
     if isinstance(plan.sources, SourceList):  # what is only names can be looked through at once
@@ -132,7 +133,7 @@ class _Files:
         chunk_seconds: How far apart chunks start, if each is a file; `None` for whole clips.
     """
 
-    def __init__(self, out: Path, chunk_seconds: float | None) -> None:
+    def __init__(self, out: Path, chunk_seconds: Fraction | None) -> None:
         self.out = out
         self.chunk_seconds = chunk_seconds
 
@@ -182,6 +183,6 @@ class _Files:
     def _path(self, source: Source, channel: int, window: int) -> Path:
         at = ""
         if self.chunk_seconds is not None:
-            start = window * self.chunk_seconds
-            at = f"_t{int(start):06d}_{round(start % 1 * 1000):03d}"
+            seconds, milliseconds = divmod(round(window * self.chunk_seconds * 1000), 1000)
+            at = f"_t{seconds:06d}_{milliseconds:03d}"
         return self.out / f"{file_name(source.id)}_c{channel}{at}.npy"

@@ -18,8 +18,9 @@ from ..errors import CodesError
 
 __all__ = ["Recordings", "whole_clips"]
 
-_CHUNK = re.compile(r"(?P<clip>.+_c\d+)_t(?P<seconds>\d+)_(?P<milliseconds>\d{3})")
-"""The name of a chunk's file, as codec-bpe's `--file_per_chunk` writes it."""
+_CHUNK = re.compile(r"(?P<clip>.+_c\d+)_t(?P<seconds>\d+)_(?P<milliseconds>\d{3,4})")
+"""The name of a chunk's file, as codec-bpe's `--file_per_chunk` writes it: with 1000 milliseconds,
+too, where it rounds them up."""
 
 
 class Recordings:
