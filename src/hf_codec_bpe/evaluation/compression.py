@@ -5,6 +5,7 @@ Axis letters: K = codebooks, T = frames, L = tokens, N = clips, V = all tokens o
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
@@ -137,7 +138,7 @@ def _timed(
     if seconds is not None:
         return _with_seconds(checked, seconds)
     rate = frame_rate or 0
-    if rate <= 0:
+    if not 0 < rate < math.inf:
         raise ReportError(f"frame_rate={frame_rate} is not a rate: pass the codec's, such as 12.5.")
     return ((clip, clip.shape[1] / rate) for clip in checked)
 
