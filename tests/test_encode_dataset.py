@@ -234,6 +234,16 @@ def test_a_lone_quote_in_a_manifest_swallows_no_clips(name: str, fields: list[st
     assert [clip.text for clip in sources.read_clips([name])] == ['A "whole" one']
 
 
+@pytest.mark.parametrize(("name", "between"), [("list.csv", ","), ("list.tsv", "\t")])
+def test_a_lone_separator_in_a_manifest_cuts_no_text_off(name: str, between: str) -> None:
+    rows = [("path", "text"), ("0.wav", "All of it", ""), ("1.wav", "Hello", " world")]
+    Path(name).write_text("\n".join(map(between.join, rows)))
+    with pytest.raises(AudioError, match=r"line 3 \(3 fields, but the first row names 2\)"):
+        sources.read_clips([name])
+    Path(name).write_text("\n".join(map(between.join, rows[:2])))
+    assert [clip.text for clip in sources.read_clips([name])] == ["All of it"]
+
+
 def test_bad_sources(corpus: Path) -> None:
     rows = Dataset.from_dict({"audio": ["a.wav", "b.wav"], "id": ["x", "x"]})
     with pytest.raises(AudioError, match=r"dataset\['test'\]"):

@@ -223,9 +223,12 @@ def _table_rows(file: Iterable[str], path: Path) -> Iterator[dict[str, Any]]:
         for row in rows:
             if is_tsv and any("\n" in field or "\r" in field for field in row):
                 raise csv.Error("a field goes on in the next line")
+            if any(row[len(names) :]):
+                raise csv.Error(f"{len(row)} fields, but the first row names {len(names)}")
             yield dict(zip(names, row, strict=False))
     except csv.Error as error:
         raise AudioError(
-            f"{path} cannot be read up to line {reader.line_num} ({error}). A quote that begins a "
-            "field must end it, and be doubled inside of it: repair the quotes, or write a .jsonl."
+            f"{path} cannot be read up to line {reader.line_num} ({error}). A field that "
+            "holds a separator must be quoted, and a quote that begins a field must end it and be "
+            "doubled inside of it: repair the quotes, or write a .jsonl."
         ) from error
