@@ -117,6 +117,32 @@ def test_a_card_says_what_was_measured(
     assert "license" not in data  # a codec in memory: nobody knows
 
 
+@pytest.mark.parametrize(
+    ("ngrams", "chunk_frames", "row"),
+    [
+        (2, 25, "tokens of at most 2 frames' worth of codes, minimum frequency 2, chunks of 25 "),
+        (None, None, "tokens of any number of frames' worth of codes, minimum frequency 2, clips "),
+        (0, None, "one token for every code, and no merges"),
+    ],
+)
+def test_a_card_says_how_a_tokenizer_was_trained(
+    ngrams: int | None, chunk_frames: int | None, row: str
+) -> None:
+    tokenizer = train_tokenizer(
+        TRAINING,
+        codebook_sizes=TOKENIZER.alphabet.codebook_sizes,
+        max_token_codebook_ngrams=ngrams,
+        chunk_frames=chunk_frames,
+    )
+    assert row in card_for(tokenizer, "user/name")
+
+
+@pytest.mark.parametrize("frame_rate", [0.0, -1.0, float("nan"), float("inf")])
+def test_frame_rates_that_are_none(frame_rate: float) -> None:
+    with pytest.raises(ReportError, match=f"frame_rate={frame_rate} is not a rate"):
+        compression_report(TOKENIZER, TRAINING, frame_rate=frame_rate, name="no rate")
+
+
 def test_a_card_without_a_report_claims_nothing(processor: CodecBPEProcessor) -> None:
     text = card_for(processor, "user/name")
     assert "Nothing yet" in text

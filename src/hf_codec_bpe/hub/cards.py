@@ -160,18 +160,25 @@ def _details(
     training = vocabulary.training
     if training:
         yield "Trained on", _trained_on(training, pin)
-        yield (
-            "Settings",
-            f"vocabulary {training['vocab_size']:,}, tokens of at most "
-            f"{training['max_token_codebook_ngrams']} frames' worth of codes, minimum frequency "
-            f"{training['min_frequency']}, chunks of {training['chunk_frames'] or 'any'} frames",
-        )
+        yield "Settings", _settings(training)
 
 
 def _chunks(thing: Any) -> str:
     if thing.chunk_seconds is None:
         return "none: clips are encoded whole"
     return f"{thing.chunk_seconds:g} s, in windows of {thing.context_seconds:g} s"
+
+
+def _settings(training: dict[str, Any]) -> str:
+    ngrams, chunk = training["max_token_codebook_ngrams"], training["chunk_frames"]
+    if ngrams == 0:
+        return "one token for every code, and no merges"
+    longest = "any number of" if ngrams is None else f"at most {ngrams}"
+    return (
+        f"vocabulary {training['vocab_size']:,}, tokens of {longest} frames' worth of codes, "
+        f"minimum frequency {training['min_frequency']}, "
+        + (f"chunks of {chunk} frames" if chunk else "clips not cut into chunks")
+    )
 
 
 def _trained_on(training: dict[str, Any], pin: CodecPin | None) -> str:
