@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..audio_sources import printable
+from ..code_shards import info_of
 from ..codecs.encoding import window_samples
 from ..codes_folder import INFO_FILE, CodecInfo, check_length, file_name, save_codes
 from ..errors import CodecError, CodesError
@@ -112,17 +113,9 @@ def codec_info(codec: AudioCodec) -> CodecInfo:
     if len(set(codec.codebook_sizes)) != 1:
         raise CodecError(
             f"codec-bpe's folders hold codebooks of one size, but this codec's are "
-            f"{list(codec.codebook_sizes)}."
+            f"{list(codec.codebook_sizes)}: encode to Parquet shards (format='parquet')."
         )
-    return CodecInfo(
-        codec_type=codec.family,
-        codec_model=codec.name_or_path or codec.family,
-        sampling_rate_encoder=codec.sampling_rate,
-        sampling_rate_decoder=codec.output_sampling_rate,
-        num_codebooks=codec.num_codebooks,
-        codebook_size=codec.codebook_sizes[0],
-        framerate=codec.frame_rate,
-    )
+    return info_of(codec.pin.to_dict())
 
 
 class _Files:
