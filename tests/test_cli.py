@@ -340,10 +340,12 @@ def test_train_on_a_folder_of_codec_bpe(shell: Shell, tmp_path: Path) -> None:
     shell(
         "train", tmp_path / "npy", "-k", 2, "--codebook-size", 8, "--chunk-seconds", 0,
         "--vocab-size", 40, "--unicode-offset", "0x4E00", "--max-token-codebook-ngrams", 0,
+        "--pad-token", "", "--bos-token", "",
     )  # fmt: skip
     tokenizer = CodecBPETokenizer.from_pretrained("tokenizer")
     assert tokenizer.alphabet.unicode_offset == 0x4E00
-    assert len(tokenizer) == 17
+    assert (tokenizer.pad_token, tokenizer.bos_token) == (None, None)
+    assert len(tokenizer) == 16
 
 
 def test_presets(shell: Shell) -> None:

@@ -61,7 +61,11 @@ CodecName: TypeAlias = Annotated[
 NumCodebooks: TypeAlias = Annotated[
     int | None,
     typer.Option(
-        "--num-codebooks", "-k", help="Use only the first N codebooks.", min=1, metavar="N"
+        "--num-codebooks",
+        "-k",
+        help="Use only the first N codebooks; by default all.",
+        min=1,
+        metavar="N",
     ),
 ]
 Bandwidth: TypeAlias = Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .options import check_folder, hide_loading_bars, readable_clips
+from .options import Device, check_folder, hide_loading_bars, readable_clips
 
 __all__ = ["report"]
 
@@ -35,9 +35,7 @@ def report(
         str | None,
         typer.Option(help="What the held-out audio is; by default its path.", metavar="TEXT"),
     ] = None,
-    device: Annotated[
-        str, typer.Option(help="Where the codec runs: cpu, cuda...", metavar="DEVICE")
-    ] = "cpu",
+    device: Device = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Measure a tokenizer on held-out audio, and draw its tokens.
