@@ -6,10 +6,10 @@ import errno
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -18,9 +18,8 @@ from ..errors import AlphabetError, CodecBPEError, CodesError, TokenizerError, f
 if TYPE_CHECKING:
     from ..codec_vocabulary import CodecVocabulary
     from ..codecs import AudioCodec
+    from ..data.sources import Source
     from ..processing_codec_bpe import CodecBPEProcessor
-
-Clip = TypeVar("Clip")
 
 __all__ = [
     "Bandwidth",
@@ -237,11 +236,7 @@ def _check_frames(family: str) -> None:
         )
 
 
-def readable_clips(
-    clips: Iterable[Clip],
-    codec: AudioCodec | CodecBPEProcessor,
-    audio_of: Callable[[Clip], object],
-) -> list[Clip]:
+def readable_clips(clips: Iterable[Source], codec: AudioCodec | CodecBPEProcessor) -> list[Source]:
     """The clips that can be measured; says of the others why not.
 
     Raises:
@@ -253,4 +248,4 @@ def readable_clips(
 
     rate = getattr(codec, "codec", codec).sampling_rate
     bar = tqdm(clips, unit="clip", desc="Reading")
-    return readable(bar, rate, audio_of, lambda line: tqdm.write(line, file=sys.stderr))
+    return readable(bar, rate, lambda line: tqdm.write(line, file=sys.stderr))

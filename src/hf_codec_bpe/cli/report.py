@@ -58,8 +58,8 @@ def report(
     check_folder(out)
     hide_loading_bars()
     loaded = CodecBPEProcessor.from_pretrained(place_of(processor)).to(device)
-    files = [clip.audio for clip in read_clips(audio)]
-    good = readable_clips(files, loaded, str)
+    clips = read_clips(audio)
+    good = [clip.audio for clip in readable_clips(clips, loaded)]
     title = name or ", ".join(map(str, audio))
     found = audio_report(loaded, tqdm(good, unit="clip", desc="Measuring"), name=title)
     page = write_report(out, found, clip_tokens(loaded, good[0]))
@@ -70,5 +70,5 @@ def report(
             f"{found.tokens_per_second:.2f} tokens per second, {found.compression:.3f} codes per "
             f"token, {found.coverage:.1%} of the vocabulary used: {page}"
         )
-    if len(good) < len(files):
+    if len(good) < len(clips):
         raise typer.Exit(1)
