@@ -171,7 +171,7 @@ def _load_model(
 
 
 def _load_feature_extractor(place: str, where: dict[str, Any]) -> Any:
-    """The repository's own; `None` where it has none and the family makes one."""
+    """The repository's own; `None` where a folder has none, and the family makes one."""
     folder = Path(place, where["subfolder"])
     if folder.is_dir() and not (folder / "preprocessor_config.json").exists():
         return None

@@ -29,6 +29,9 @@ __all__ = ["audio_report", "compression_report", "encoded_clip", "exact_ids", "v
 
 Codes = npt.NDArray[np.integer[Any]]
 
+_MOST_RANKS = 100
+"""Ranks that a curve of frequencies is drawn through."""
+
 
 def compression_report(
     tokenizer: Any,
@@ -188,8 +191,8 @@ def _histogram(lengths: npt.NDArray[np.int64], weights: npt.NDArray[np.int64]) -
     return {length: int(totals[length]) for length in range(1, len(totals)) if totals[length]}
 
 
-def _by_rank(occurrences: npt.NDArray[np.int64], points: int = 100) -> list[tuple[int, int]]:
+def _by_rank(occurrences: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
     """How often the r-th most frequent token occurs, for ranks r that are evenly spaced in log."""
     counts = np.sort(occurrences[occurrences > 0])[::-1]
-    ranks = np.unique(np.geomspace(1, len(counts), points).round().astype(np.int64))
+    ranks = np.unique(np.geomspace(1, len(counts), _MOST_RANKS).round().astype(np.int64))
     return list(zip(ranks.tolist(), counts[ranks - 1].tolist(), strict=True))
