@@ -226,10 +226,10 @@ def frame_rate_of(given: float | None, tokenizer: str, codes: Path | None) -> fl
 
 
 def _check_frames(family: str) -> None:
-    """Refuses codecs whose frames last for different times; families not known here do not."""
-    from ..codecs.registry import codec_class, families
+    """Refuses codecs whose frames last for different times."""
+    from ..codecs.registry import merges_frames
 
-    if family in families() and codec_class(family).dynamic_frame_rate:
+    if merges_frames(family):
         raise CodesError(
             f"Frames of {family} codecs have no fixed length, because such codecs merge frames: "
             "there is no rate to count seconds by. Pass --frame-rate to count by an average."

@@ -15,6 +15,7 @@ from huggingface_hub import ModelCard, ModelCardData
 
 from ..codec_vocabulary import CodecVocabulary
 from ..codecs.pin import CodecPin
+from ..codecs.registry import merges_frames
 from ..evaluation.codec_figures import CodecReport, compression_of
 from ..evaluation.codec_table import codec_notes, quality_rows
 from ..evaluation.compression_figures import CompressionReport
@@ -183,7 +184,7 @@ def _settings(training: dict[str, Any]) -> str:
 
 def _trained_on(training: dict[str, Any], pin: CodecPin | None) -> str:
     size = f"{training['num_clips']:,} clips, {training['num_frames']:,} frames"
-    if pin is None or pin.settings:  # frames of no fixed length
+    if pin is None or merges_frames(pin.family):
         return size
     return f"{size} ({training['num_frames'] / pin.frame_rate / 3600:.2f} hours)"
 
