@@ -415,6 +415,13 @@ def test_a_bad_output_is_an_error_before_any_work(shell: Shell, arguments: list[
     assert "Errno" not in error
 
 
+def test_a_clip_without_codes_has_no_sound(shell: Shell) -> None:
+    _some_codes()
+    np.save("codes/w_c0.npy", np.load("codes/x_c0.npy")[:, :0])  # shorter than a frame
+    assert "1 files decoded" in shell("decode", "codes")
+    assert [path.name for path in Path("decoded").iterdir()] == ["x_c0.wav"]
+
+
 def _some_codes() -> None:
     codec = load_codec(demo_repo() / "codec")
     Path("codes").mkdir()

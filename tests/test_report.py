@@ -19,6 +19,8 @@ from hf_codec_bpe.cli.app import app
 from hf_codec_bpe.codecs import MimiCodec, registry
 from hf_codec_bpe.errors import MissingDependencyError, ReportError
 from hf_codec_bpe.evaluation import CompressionReport, audio_report, compression_report, plots
+from hf_codec_bpe.evaluation.clip_tokens import ClipTokens
+from hf_codec_bpe.evaluation.pages import write_report
 from hf_codec_bpe.hub.cards import BEGIN, END, make_card, update_card
 from hf_codec_bpe.hub.pushing import card_for, draw
 
@@ -89,6 +91,16 @@ def test_audio_is_measured_as_the_processor_encodes_it(
     ids = processor(audio=clips, sampling_rate=24_000)["input_ids"]
     assert report.num_tokens == sum(map(len, ids))
     assert report.seconds == pytest.approx(sum(map(len, clips)) / 24_000)
+
+
+def test_a_clip_without_tokens_has_no_picture(
+    report: CompressionReport, processor: CodecBPEProcessor, clips: list[np.ndarray], tmp_path: Path
+) -> None:
+    none = np.zeros((4, 0), dtype=np.int64)
+    clip = ClipTokens.of(processor.codec, clips[0][:9], none, none[0])
+    page = write_report(tmp_path, report, clip)
+    assert page.exists()
+    assert not (tmp_path / "clip.png").exists()
 
 
 # Cards.
