@@ -89,7 +89,8 @@ def open_sources(
 
     Raises:
         AudioNotFoundError: There is nothing to encode.
-        AudioError: A manifest that names no files, or a dataset without such a column.
+        AudioError: A manifest that names no files, a dataset without such a column, or a filter of
+            paths for one.
         CodesError: Two clips have the same id.
     """
     if isinstance(source, SourceList):
@@ -99,6 +100,8 @@ def open_sources(
     if hasattr(source, "column_names"):  # without importing datasets
         from .dataset_sources import dataset_sources
 
+        if audio_filter:
+            raise AudioError("audio_filter is for files: choose rows with dataset.filter.")
         return _no_less_than_one(dataset_sources(source, audio_column, id_column), "The dataset")
     return SourceList(read_clips(source, extensions=extensions, audio_filter=audio_filter))
 
@@ -128,7 +131,13 @@ def read_clips(
     clips = list(_manifest(manifest))
     if not clips:
         raise AudioNotFoundError(f"{manifest} is empty: there are no clips in it.")
-    return clips
+    wanted = [audio_filter] if isinstance(audio_filter, str) else audio_filter
+    chosen = [clip for clip in clips if not wanted or any(part in clip.audio for part in wanted)]
+    if not chosen:
+        raise AudioNotFoundError(
+            f"No path of {manifest} contains {' or '.join(wanted or ())}: check the filter."
+        )
+    return chosen
 
 
 def _is_manifest(path: Path) -> bool:
