@@ -102,7 +102,10 @@ def open_sources(
 
         if audio_filter:
             raise AudioError("audio_filter is for files: choose rows with dataset.filter.")
-        return _no_less_than_one(dataset_sources(source, audio_column, id_column), "The dataset")
+        found = dataset_sources(source, audio_column, id_column)
+        if found.num_sources == 0:
+            raise AudioNotFoundError("The dataset is empty: there is nothing to encode.")
+        return found
     return SourceList(read_clips(source, extensions=extensions, audio_filter=audio_filter))
 
 
@@ -142,12 +145,6 @@ def read_clips(
 
 def _is_manifest(path: Path) -> bool:
     return path.suffix.lower() in MANIFESTS and path.is_file()
-
-
-def _no_less_than_one(sources: Sources, name: Any) -> Sources:
-    if sources.num_sources == 0:
-        raise AudioNotFoundError(f"{name} is empty: there is nothing to encode.")
-    return sources
 
 
 def check_ids(ids: Iterable[str]) -> None:
@@ -200,15 +197,12 @@ def _manifest(path: Path) -> Iterator[Source]:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    read = _json_rows if path.suffix.lower() == ".jsonl" else _table_rows
     try:
-        yield from _read_rows(path)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from read(file, path)
     except UnicodeDecodeError as error:
         raise AudioError(f"{path} is not UTF-8 ({error.reason}): convert it first.") from error
-
-
-def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        yield from (_json_rows if path.suffix.lower() == ".jsonl" else _table_rows)(file, path)
 
 
 def _json_rows(file: Iterable[str], path: Path) -> Iterator[dict[str, Any]]:
