@@ -539,6 +539,7 @@ def test_an_empty_argument_is_not_the_current_folder(shell: Shell, tmp_path: Pat
     for arguments in (["", out], ["--stereo", "", out], ["--", "", out], [demo_clip(), ""]):
         assert "An argument is empty" in shell.fails("encode", *arguments)
     assert "An argument is empty" in shell.fails("train", out, "--out", "")
+    assert "An argument is empty" in shell.fails("push", out, "user/name", "--token", "")
 
 
 def test_numbers_are_finite(shell: Shell) -> None:
