@@ -45,6 +45,10 @@ class Recordings:
 
     def __iter__(self) -> Iterator[npt.NDArray[np.integer[Any]]]:
         for name, chunks in self._groups.items():
+            if len({at for at, _ in chunks}) < len(chunks):
+                raise CodesError(
+                    f"{name} is there twice, whole and in chunks: remove the files of one of them."
+                )
             parts = [self.folder.load(file) for _, file in sorted(chunks)]
             if len({len(part) for part in parts}) > 1:
                 raise CodesError(
