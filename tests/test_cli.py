@@ -340,10 +340,12 @@ def test_train_on_a_folder_of_codec_bpe(shell: Shell, tmp_path: Path) -> None:
     shell(
         "train", tmp_path / "npy", "-k", 2, "--codebook-size", 8, "--chunk-seconds", 0,
         "--vocab-size", 40, "--unicode-offset", "0x4E00", "--max-token-codebook-ngrams", 0,
+        "--pad-token", "", "--bos-token", "",
     )  # fmt: skip
     tokenizer = CodecBPETokenizer.from_pretrained("tokenizer")
     assert tokenizer.alphabet.unicode_offset == 0x4E00
-    assert len(tokenizer) == 17
+    assert (tokenizer.pad_token, tokenizer.bos_token) == (None, None)
+    assert len(tokenizer) == 16
 
 
 def test_presets(shell: Shell) -> None:
@@ -411,6 +413,13 @@ def test_a_bad_output_is_an_error_before_any_work(shell: Shell, arguments: list[
     assert error.startswith("Error: file")
     assert "Check the path, or choose another." in error
     assert "Errno" not in error
+
+
+def test_a_clip_without_codes_has_no_sound(shell: Shell) -> None:
+    _some_codes()
+    np.save("codes/w_c0.npy", np.load("codes/x_c0.npy")[:, :0])  # shorter than a frame
+    assert "1 files decoded" in shell("decode", "codes")
+    assert [path.name for path in Path("decoded").iterdir()] == ["x_c0.wav"]
 
 
 def _some_codes() -> None:
@@ -530,6 +539,7 @@ def test_an_empty_argument_is_not_the_current_folder(shell: Shell, tmp_path: Pat
     for arguments in (["", out], ["--stereo", "", out], ["--", "", out], [demo_clip(), ""]):
         assert "An argument is empty" in shell.fails("encode", *arguments)
     assert "An argument is empty" in shell.fails("train", out, "--out", "")
+    assert "An argument is empty" in shell.fails("push", out, "user/name", "--token", "")
 
 
 def test_numbers_are_finite(shell: Shell) -> None:

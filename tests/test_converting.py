@@ -225,6 +225,10 @@ def test_a_preset_is_converted_by_loading_it_and_pinned_by_its_commit(
     )
     with pytest.raises(CodecNotFoundError, match="cannot be fetched from the Hub"):
         load_codec("simvq_4k", revision="c" * 40)
+    with pytest.raises(CodecError, match="names 2 commits, but the files come from"):
+        load_codec("simvq_4k", revision=f"{original},main")
+    with pytest.raises(CodecError, match="subfolder='codec' is not possible for simvq_4k"):
+        load_codec("simvq_4k", subfolder="codec")
 
 
 def test_a_conversion_that_fails_leaves_nothing(original: str, tmp_path: Path) -> None:

@@ -234,6 +234,26 @@ def test_a_lone_quote_in_a_manifest_swallows_no_clips(name: str, fields: list[st
     assert [clip.text for clip in sources.read_clips([name])] == ['A "whole" one']
 
 
+def test_a_filter_chooses_among_a_manifests_files() -> None:
+    Path("list.csv").write_text("path\na/0.wav\nb/0.wav\na/1.wav\n")
+    chosen = sources.read_clips(["list.csv"], audio_filter="a/")
+    assert [clip.id for clip in chosen] == ["a/0.wav", "a/1.wav"]
+    with pytest.raises(AudioNotFoundError, match=r"No path of list\.csv contains x or y"):
+        sources.read_clips(["list.csv"], audio_filter=["x", "y"])
+    with pytest.raises(AudioError, match="audio_filter is for files"):
+        encode(Dataset.from_dict({"audio": ["a.wav"]}), "out", audio_filter="a")
+
+
+@pytest.mark.parametrize(("name", "between"), [("list.csv", ","), ("list.tsv", "\t")])
+def test_a_lone_separator_in_a_manifest_cuts_no_text_off(name: str, between: str) -> None:
+    rows = [("path", "text"), ("0.wav", "All of it", ""), ("1.wav", "Hello", " world")]
+    Path(name).write_text("\n".join(map(between.join, rows)))
+    with pytest.raises(AudioError, match=r"line 3 \(3 fields, but the first row names 2\)"):
+        sources.read_clips([name])
+    Path(name).write_text("\n".join(map(between.join, rows[:2])))
+    assert [clip.text for clip in sources.read_clips([name])] == ["All of it"]
+
+
 def test_bad_sources(corpus: Path) -> None:
     rows = Dataset.from_dict({"audio": ["a.wav", "b.wav"], "id": ["x", "x"]})
     with pytest.raises(AudioError, match=r"dataset\['test'\]"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from transformers import BatchFeature
 from hf_codec_bpe import CodesFolder, encode_dataset
 from hf_codec_bpe.audio import save_audio
 from hf_codec_bpe.codecs import DacCodec, EncodecCodec
+from hf_codec_bpe.data.recordings import Recordings
 
 from . import tiny
 
@@ -112,6 +114,23 @@ def test_the_codes_are_codec_bpes(
         assert len(names) == (3 if context else 6) * (2 if stereo else 1)
     for name, a, b in zip(names, ours, theirs, strict=True):
         assert np.array_equal(a, b), name
+
+
+@pytest.mark.parametrize("chunk", [0.29, 1 / 3])
+def test_no_chunk_starts_after_1000_milliseconds(chunk: float, tmp_path: Path) -> None:
+    codec = CODECS["dac"]
+    save_audio(tiny.speech_like(30 * codec.sampling_rate), tmp_path / "x.wav", codec.sampling_rate)
+    encode_dataset(
+        tmp_path / "x.wav",
+        tmp_path / "codes",
+        codec,
+        format="npy",
+        chunk_seconds=chunk,
+        file_per_chunk=True,
+    )
+    folder = CodesFolder(tmp_path / "codes")
+    assert all(re.fullmatch(r"x_c0_t\d{6}_\d{3}", name) for name in folder.names)
+    assert len(Recordings(folder)) == 1
 
 
 def test_the_info_is_codec_bpes(family: str, corpus: Path, tmp_path: Path) -> None:

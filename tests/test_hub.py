@@ -46,6 +46,7 @@ from hf_codec_bpe.errors import (
     TrainingError,
 )
 from hf_codec_bpe.hub import building
+from hf_codec_bpe.hub.pushing import push_folder
 
 from . import bases, tiny
 from .hub import isolation
@@ -182,6 +183,18 @@ def test_save_pretrained_pushes_too(processor: CodecBPEProcessor, tmp_path: Path
     assert saved | {"README.md"} <= set(HfApi().list_repo_files(NAME))
     processor.tokenizer.save_pretrained(tmp_path / "two", push_to_hub=True, repo_id="user/two")
     assert "tokenizer.json" in HfApi().list_repo_files("user/two")
+
+
+def test_a_folder_gives_a_repository_its_name(
+    processor: CodecBPEProcessor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processor.tokenizer.save_pretrained(f"{tmp_path}/three/", push_to_hub=True)
+    monkeypatch.chdir(tmp_path / "three")
+    processor.save_pretrained(".", push_to_hub=True)
+    assert "processor_config.json" in HfApi().list_repo_files("user/three")
+    Path("more.txt").write_text("More to push.")
+    push_folder(".", "user/three")
+    assert HfApi().list_repo_commits("user/three")[0].title == "Upload three"
 
 
 def test_an_existing_card_is_kept(hub: LocalHub, processor: CodecBPEProcessor) -> None:

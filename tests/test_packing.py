@@ -286,6 +286,19 @@ def test_chunks_in_files_are_one_recording(tmp_path: Path) -> None:
     save_codes(tmp_path / "a" / "x_c0_t000020_000.npy", long[:2])
     with pytest.raises(CodesError, match="different numbers of codebooks"):
         list(recordings.__class__(CodesFolder(tmp_path)))
+    save_codes(tmp_path / "a" / "x_c0.npy", long)
+    with pytest.raises(CodesError, match="is there twice, whole and in chunks"):
+        list(Recordings(CodesFolder(tmp_path)))
+
+
+def test_chunks_of_a_recording_are_in_order_where_milliseconds_were_rounded_up(
+    tmp_path: Path,
+) -> None:
+    long = skewed_codes(3, SIZES, 30)
+    for at, start in enumerate(["000000_000", "000000_667", "000000_1000"]):  # as codec-bpe has it
+        save_codes(tmp_path / f"x_c0_t{start}.npy", long[:, at * 10 : at * 10 + 10])
+    (found,) = Recordings(CodesFolder(tmp_path))
+    assert np.array_equal(found, long)
 
 
 @pytest.mark.parametrize("base", bases.ALL)

@@ -18,7 +18,7 @@ import pytest
 from hf_codec_bpe import CodecBPEProcessor, CodecVocabulary, train_tokenizer
 from hf_codec_bpe.audio import save_audio
 from hf_codec_bpe.cli import main, ui
-from hf_codec_bpe.codecs import FlexiCodecCodec, MimiCodec
+from hf_codec_bpe.codecs import FlexiCodecCodec, MimiCodec, NeuCodecCodec
 from hf_codec_bpe.demo.page import Choices, visitors_clip
 from hf_codec_bpe.demo.page.answers import Answers
 from hf_codec_bpe.demo.page.choices import NO_TOKENIZER, CodecChoice
@@ -96,6 +96,12 @@ def test_fewer_codebooks_do_without_the_tokenizer(
     assert fewer.ids is fewer.token_bits_per_second is None
     assert "reads the codes of 4 codebooks in turn. With 3 codebooks" in note(fewer, 4)
     assert note(trip, 4) == note(fewer, None) == token_chips(fewer) == ""
+
+
+def test_a_clip_shorter_than_a_frame_is_an_error(clips: list[np.ndarray]) -> None:
+    codec = NeuCodecCodec(tiny.neucodec())
+    with pytest.raises(AudioError, match="shorter than a frame"):
+        round_trip(clips[0][:100], codec)
 
 
 def test_a_higher_threshold_merges_fewer_frames(

@@ -414,6 +414,9 @@ def test_the_final_message_goes_on(llama: CodecBPEProcessor, clips: list[np.ndar
     assert rendered == "[assistant]Sure <|audio|>"
     with pytest.raises(ProcessorError, match="ends with audio"):
         llama.apply_chat_template(chat, PARTS_TEMPLATE, continue_final_message=True)
+    chat.append({"role": "assistant", "content": []})
+    with pytest.raises(ProcessorError, match="ends with nothing"):
+        llama.apply_chat_template(chat, PARTS_TEMPLATE, continue_final_message=True)
 
 
 def test_the_assistants_tokens(llama: CodecBPEProcessor, clips: list[np.ndarray]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -15,8 +16,11 @@ from hypothesis import strategies as st
 from hf_codec_bpe import CodecBPEProcessor, demo_repo, extend_tokenizer, train_tokenizer
 from hf_codec_bpe.audio import save_audio
 from hf_codec_bpe.cli.app import app
+from hf_codec_bpe.codecs import MimiCodec, registry
 from hf_codec_bpe.errors import MissingDependencyError, ReportError
 from hf_codec_bpe.evaluation import CompressionReport, audio_report, compression_report, plots
+from hf_codec_bpe.evaluation.clip_tokens import ClipTokens
+from hf_codec_bpe.evaluation.pages import write_report
 from hf_codec_bpe.hub.cards import BEGIN, END, make_card, update_card
 from hf_codec_bpe.hub.pushing import card_for, draw
 
@@ -89,6 +93,16 @@ def test_audio_is_measured_as_the_processor_encodes_it(
     assert report.seconds == pytest.approx(sum(map(len, clips)) / 24_000)
 
 
+def test_a_clip_without_tokens_has_no_picture(
+    report: CompressionReport, processor: CodecBPEProcessor, clips: list[np.ndarray], tmp_path: Path
+) -> None:
+    none = np.zeros((4, 0), dtype=np.int64)
+    clip = ClipTokens.of(processor.codec, clips[0][:9], none, none[0])
+    page = write_report(tmp_path, report, clip)
+    assert page.exists()
+    assert not (tmp_path / "clip.png").exists()
+
+
 # Cards.
 
 
@@ -117,6 +131,47 @@ def test_a_card_says_what_was_measured(
     assert "license" not in data  # a codec in memory: nobody knows
 
 
+@pytest.mark.parametrize(
+    ("ngrams", "chunk_frames", "row"),
+    [
+        (2, 25, "tokens of at most 2 frames' worth of codes, minimum frequency 2, chunks of 25 "),
+        (None, None, "tokens of any number of frames' worth of codes, minimum frequency 2, clips "),
+        (0, None, "one token for every code, and no merges"),
+    ],
+)
+def test_a_card_says_how_a_tokenizer_was_trained(
+    ngrams: int | None, chunk_frames: int | None, row: str
+) -> None:
+    tokenizer = train_tokenizer(
+        TRAINING,
+        codebook_sizes=TOKENIZER.alphabet.codebook_sizes,
+        max_token_codebook_ngrams=ngrams,
+        chunk_frames=chunk_frames,
+    )
+    assert row in card_for(tokenizer, "user/name")
+
+
+@pytest.mark.parametrize("merges", [False, True])
+def test_a_card_says_hours_where_frames_have_a_length(
+    merges: bool, processor: CodecBPEProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class MyCodec(MimiCodec):
+        family = "mine"
+        dynamic_frame_rate = merges
+        default_settings: ClassVar[Mapping[str, Any]] = {} if merges else {"speed": 1}
+
+    monkeypatch.setattr(registry, "_CLASSES", {"mine": MyCodec})
+    codec = MyCodec(tiny.mimi(), num_codebooks=4)
+    mine = CodecBPEProcessor.from_codec(codec, processor.tokenizer)
+    assert ("hours)" in card_for(mine, "user/name")) is not merges
+
+
+@pytest.mark.parametrize("frame_rate", [0.0, -1.0, float("nan"), float("inf")])
+def test_frame_rates_that_are_none(frame_rate: float) -> None:
+    with pytest.raises(ReportError, match=f"frame_rate={frame_rate} is not a rate"):
+        compression_report(TOKENIZER, TRAINING, frame_rate=frame_rate, name="no rate")
+
+
 def test_a_card_without_a_report_claims_nothing(processor: CodecBPEProcessor) -> None:
     text = card_for(processor, "user/name")
     assert "Nothing yet" in text
@@ -125,8 +180,6 @@ def test_a_card_without_a_report_claims_nothing(processor: CodecBPEProcessor) ->
 
 
 def test_a_published_codec_has_a_licence_and_a_base_model() -> None:
-    from hf_codec_bpe.codecs import MimiCodec
-
     codec = MimiCodec(tiny.mimi(), num_codebooks=4, name_or_path="kyutai/mimi", revision="a" * 40)
     tokenizer = train_tokenizer(
         codec.encode([tiny.speech_like(9_000)]), codebook_sizes=codec.codebook_sizes, vocab_size=90

@@ -181,6 +181,8 @@ def test_no_pad_token() -> None:
         ({"vocab_size": 2**31}, "is too large: ids have 31 bits"),
         ({"pad_token": "\U000f0000"}, "holds characters that stand for codes"),
         ({"additional_special_tokens": "<x>"}, "is one string: pass a list"),
+        ({"additional_special_tokens": [""]}, "A special token is empty"),
+        ({"pad_token": ""}, "A special token is empty"),
     ],
 )
 def test_bad_options(options: dict[str, object], message: str) -> None:

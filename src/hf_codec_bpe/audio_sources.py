@@ -236,7 +236,7 @@ def as_samples(audio: Any) -> Waveform:
     if array.dtype.kind == "f":
         with np.errstate(over="ignore"):  # an overflow is infinite, and refused as such
             return array.astype(np.float32)
-    if array.dtype.kind != "i" or array.dtype.itemsize not in (2, 4):
+    if array.dtype.itemsize not in (2, 4):
         raise AudioError(
             f"Samples of dtype {array.dtype} have no known scale: pass floats in -1..1, int16 or "
             "int32."
@@ -250,11 +250,7 @@ def checked_rate(rate: Any) -> int:
     Raises:
         SamplingRateError: It is not a positive whole number.
     """
-    if (
-        isinstance(rate, bool)
-        or not isinstance(rate, Real)
-        or float(rate) != int(float(rate))
-        or rate < 1
-    ):
+    is_number = isinstance(rate, Real) and not isinstance(rate, bool)
+    if not (is_number and rate >= 1 and float(rate).is_integer()):
         raise SamplingRateError(f"sampling_rate={rate!r} is not a rate: pass a whole number of Hz.")
     return int(float(rate))

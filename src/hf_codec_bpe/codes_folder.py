@@ -132,7 +132,10 @@ class CodesFolder:
         try:
             return CodecInfo(**json.loads(path.read_text(encoding="utf-8")))
         except (TypeError, ValueError) as error:
-            raise CodesError(f"{path} is not what codec-bpe writes: {error}") from error
+            raise CodesError(
+                f"{path} is not what codec-bpe writes ({error}): repair it, or remove it "
+                "and pass what it would say."
+            ) from error
 
     def load(self, file: Path) -> Codes:
         """The codes `[K, T]` of one of the files.

@@ -14,7 +14,7 @@ import yaml
 
 from .errors import PresetError
 
-__all__ = ["Preset", "Recipe", "find_preset", "presets"]
+__all__ = ["Preset", "Recipe", "find_preset", "presets", "similar_presets"]
 
 FOLDER = Path(__file__).parent / "hub_configs"
 

@@ -127,10 +127,11 @@ def _marked(message: Mapping[str, Any], marks: list[str]) -> Mapping[str, Any]:
 def _check_ends_with_text(conversations: Sequence[Any]) -> None:
     for conversation in conversations:
         content = conversation[-1].get("content")
-        if isinstance(content, (list, tuple)) and "text" not in content[-1]:
+        if isinstance(content, (list, tuple)) and not (content and "text" in content[-1]):
             raise ProcessorError(
-                "continue_final_message goes on with text, but the final message ends with audio: "
-                "leave it out, and cut the prompt where the audio ends."
+                "continue_final_message goes on with text, but the final message ends with "
+                f"{'audio' if content else 'nothing'}: leave it out, and cut the prompt where the "
+                "answer is to go on."
             )
 
 

@@ -3,7 +3,7 @@
 It owns no arithmetic of its own: audio.py reads, the codec makes codes, the tokenizer's alphabet
 turns them into text, and the tokenizer turns that into ids.
 
-Axis letters: C = channels, S = samples, L = tokens.
+Axis letters: B = batch, C = channels, S = samples, L = tokens.
 """
 
 from __future__ import annotations

@@ -161,7 +161,7 @@ def _check(options: Mapping[str, Any], labels: Any, assistant_spans: Any) -> Non
     if options.get("return_overflowing_tokens"):
         raise ProcessorError(
             "return_overflowing_tokens would cut clips inside frames: cut long audio before, or "
-            "encode in windows with hf_codec_bpe.data."
+            "cut its codes into windows with pack_codes."
         )
     if labels not in (False, True, "audio", "assistant"):
         raise ProcessorError(

@@ -67,7 +67,9 @@ class CodecProcessorMixin(ProcessorMixin):
         except CodecBPEError:
             raise
         except RecursionError as error:
-            raise RepositoryError(f"A file of {name} is nested too deeply.") from error
+            raise RepositoryError(
+                f"A file of {name} is nested too deeply: do not use it."
+            ) from error
         except (OSError, ValueError) as error:
             raise ProcessorNotFoundError(
                 f"There is no whole processor at {name}: it must be a folder that save_pretrained "
@@ -146,7 +148,7 @@ class CodecProcessorMixin(ProcessorMixin):
         files += make_portable(save_directory)
         stub = copy_module(STUB, save_directory)
         if push_to_hub:
-            self.push_to_hub(kwargs.pop("repo_id", Path(save_directory).name), **kwargs)
+            self.push_to_hub(kwargs.pop("repo_id", Path(save_directory).absolute().name), **kwargs)
         return [*files, stub]
 
     def push_to_hub(

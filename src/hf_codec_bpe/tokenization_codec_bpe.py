@@ -163,7 +163,7 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
         if not os.path.exists(os.path.join(save_directory, "config.json")):
             CodecBPEConfig().save_pretrained(save_directory)  # older Transformers ask for one
         if push_to_hub:
-            self.push_to_hub(kwargs.pop("repo_id", os.path.basename(save_directory)), **kwargs)
+            self.push_to_hub(kwargs.pop("repo_id", Path(save_directory).absolute().name), **kwargs)
         return files
 
     def _save_pretrained(self, *args: Any, **kwargs: Any) -> tuple[str, ...]:

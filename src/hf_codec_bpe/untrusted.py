@@ -106,7 +106,8 @@ def _check_backend(backend: Any, path: str) -> None:
     model, added = backend["model"], backend.get("added_tokens") or []
     vocabulary, merges = model.get("vocab"), model.get("merges") or []
     check(isinstance(vocabulary, dict), "its vocabulary is not a mapping of tokens to ids")
-    check(isinstance(added, list) and all(isinstance(t, dict) for t in added), "added_tokens")
+    are_tokens = isinstance(added, list) and all(isinstance(token, dict) for token in added)
+    check(are_tokens, "its added_tokens are not a list of JSON objects")
     ids = [*vocabulary.values(), *(token.get("id") for token in added)]
     check(all(type(token_id) is int for token_id in ids), "an id is not an integer")
     tokens = {token.get("content"): token["id"] for token in added} | vocabulary

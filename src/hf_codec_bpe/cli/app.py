@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -102,9 +103,12 @@ def main() -> None:
 
 
 def _check_none_empty(arguments: Sequence[str]) -> None:
-    """Refuses what would be the current folder as a path; only a token may be empty, for none."""
+    """Refuses what would be the current folder as a path.
+
+    Only tokens of a vocabulary, such as `--pad-token`, may be empty, for none.
+    """
     pairs = pairwise(["", *arguments])
-    if any(not each and not before.endswith("-token") for before, each in pairs):
+    if any(not each and not re.fullmatch("--.+-token", before) for before, each in pairs):
         raise CodecBPEError(
             "An argument is empty, as a shell variable without a value is. Give it one; `.` is the "
             "current folder."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,7 +36,8 @@ def decode(
 ) -> None:
     """Decode codes back to audio.
 
-    Writes one file for each clip and channel.
+    Writes one file for each clip and channel, but for those shorter than a frame, which have no
+    codes.
     """
     from tqdm import tqdm
 
@@ -52,9 +54,14 @@ def decode(
     if info:
         _check(info, info_of(model.pin.to_dict()))
     clips = zip(targets, folder, strict=True)
+    num_decoded = 0
     for target, clip in tqdm(clips, total=len(folder), unit="file", desc="Decoding"):
-        save_audio(model.decode([clip])[0], target, model.output_sampling_rate)
-    typer.echo(f"{len(folder)} files decoded: {out}")
+        if clip.size:
+            save_audio(model.decode([clip])[0], target, model.output_sampling_rate)
+            num_decoded += 1
+        else:
+            tqdm.write(f"No codes, so no sound: {target}", file=sys.stderr)
+    typer.echo(f"{num_decoded} files decoded: {out}")
 
 
 def _targets(names: list[str], out: Path, extension: str) -> list[Path]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -84,6 +83,7 @@ def evaluate(
     """
     from tqdm import tqdm
 
+    from ..data.sources import read_clips
     from ..evaluation.codec_table import check_same_clips, codec_table
     from ..evaluation.metrics import require_metrics
     from ..evaluation.pages import write_codec_report
@@ -96,15 +96,16 @@ def evaluate(
         require_matplotlib()
         check_folder(out)
     others = [_read(path) for path in beside or ()]
-    clips = _clips(audio)[:limit]
+    clips = read_clips(audio)[:limit]
     opened = _open(codec, num_codebooks, device, revision)
-    good = readable_clips(clips, opened, itemgetter("audio"))
+    good = readable_clips(clips, opened)
     title, label = name or ", ".join(map(str, audio)), _label(codec, num_codebooks)
-    names = [clip_name(clip["audio"], index) for index, clip in enumerate(good)]
+    names = [clip_name(clip.audio, index) for index, clip in enumerate(good)]
     check_same_clips(names, label, title, others)
+    rows = [{"audio": clip.audio, "text": clip.text} for clip in good]
     found = codec_report(
         opened,
-        tqdm(good, unit="clip", desc="Measuring"),
+        tqdm(rows, unit="clip", desc="Measuring"),
         name=title,
         label=label,
         asr=None if asr is None else open_recogniser(asr, device),
@@ -162,13 +163,6 @@ def _is_processor(place: str, revision: str | None) -> bool:
     except (HfHubHTTPError, HFValidationError, OSError):
         return False
     return True
-
-
-def _clips(audio: list[Path]) -> list[Any]:
-    """Clips, and what is said in them if a manifest tells."""
-    from ..data.sources import read_clips
-
-    return [{"audio": clip.audio, "text": clip.text} for clip in read_clips(audio)]
 
 
 def _read(path: Path) -> CodecReport:

@@ -84,6 +84,7 @@ def extend(
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from ..bundled import place_of
+    from ..codec_vocabulary import CODEC_VOCABULARIES
     from ..tokenization_codec_bpe import CodecBPETokenizer
     from ..vocabulary.tokenizer import extend_tokenizer
 
@@ -111,7 +112,7 @@ def extend(
         )
         parts.append(language_model)
     _save_all(parts, out)
-    first_id = tokenizer.init_kwargs["codec_vocabularies"][-1]["first_id"]
+    first_id = tokenizer.init_kwargs[CODEC_VOCABULARIES][-1]["first_id"]
     typer.echo(f"A tokenizer of {len(tokenizer)} tokens, new ones from id {first_id} on: {out}")
 
 

@@ -6,10 +6,10 @@ import errno
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Annotated, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -18,9 +18,8 @@ from ..errors import AlphabetError, CodecBPEError, CodesError, TokenizerError, f
 if TYPE_CHECKING:
     from ..codec_vocabulary import CodecVocabulary
     from ..codecs import AudioCodec
+    from ..data.sources import Source
     from ..processing_codec_bpe import CodecBPEProcessor
-
-Clip = TypeVar("Clip")
 
 __all__ = [
     "Bandwidth",
@@ -61,7 +60,11 @@ CodecName: TypeAlias = Annotated[
 NumCodebooks: TypeAlias = Annotated[
     int | None,
     typer.Option(
-        "--num-codebooks", "-k", help="Use only the first N codebooks.", min=1, metavar="N"
+        "--num-codebooks",
+        "-k",
+        help="Use only the first N codebooks; by default all.",
+        min=1,
+        metavar="N",
     ),
 ]
 Bandwidth: TypeAlias = Annotated[
@@ -223,21 +226,17 @@ def frame_rate_of(given: float | None, tokenizer: str, codes: Path | None) -> fl
 
 
 def _check_frames(family: str) -> None:
-    """Refuses codecs whose frames last for different times; families not known here do not."""
-    from ..codecs.registry import codec_class, families
+    """Refuses codecs whose frames last for different times."""
+    from ..codecs.registry import merges_frames
 
-    if family in families() and codec_class(family).dynamic_frame_rate:
+    if merges_frames(family):
         raise CodesError(
             f"Frames of {family} codecs have no fixed length, because such codecs merge frames: "
             "there is no rate to count seconds by. Pass --frame-rate to count by an average."
         )
 
 
-def readable_clips(
-    clips: Iterable[Clip],
-    codec: AudioCodec | CodecBPEProcessor,
-    audio_of: Callable[[Clip], object],
-) -> list[Clip]:
+def readable_clips(clips: Iterable[Source], codec: AudioCodec | CodecBPEProcessor) -> list[Source]:
     """The clips that can be measured; says of the others why not.
 
     Raises:
@@ -249,4 +248,4 @@ def readable_clips(
 
     rate = getattr(codec, "codec", codec).sampling_rate
     bar = tqdm(clips, unit="clip", desc="Reading")
-    return readable(bar, rate, audio_of, lambda line: tqdm.write(line, file=sys.stderr))
+    return readable(bar, rate, lambda line: tqdm.write(line, file=sys.stderr))

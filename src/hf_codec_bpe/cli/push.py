@@ -119,7 +119,7 @@ def _measure(thing: Any, held_out: list[Path], name: str | None) -> CompressionR
         raise PushError(
             f"A {type(thing).__name__} has no codec to measure --held-out with: push a processor."
         )
-    files = readable_clips([clip.audio for clip in read_clips(held_out)], thing, str)
+    files = [clip.audio for clip in readable_clips(read_clips(held_out), thing)]
     clips = tqdm(files, unit="clip", desc="Measuring")
     title = name or ", ".join(map(str, held_out))
     if are_metrics_available():

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .options import check_folder, hide_loading_bars, readable_clips
+from .options import Device, check_folder, hide_loading_bars, readable_clips
 
 __all__ = ["report"]
 
@@ -35,9 +35,7 @@ def report(
         str | None,
         typer.Option(help="What the held-out audio is; by default its path.", metavar="TEXT"),
     ] = None,
-    device: Annotated[
-        str, typer.Option(help="Where the codec runs: cpu, cuda...", metavar="DEVICE")
-    ] = "cpu",
+    device: Device = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Measure a tokenizer on held-out audio, and draw its tokens.
@@ -60,8 +58,8 @@ def report(
     check_folder(out)
     hide_loading_bars()
     loaded = CodecBPEProcessor.from_pretrained(place_of(processor)).to(device)
-    files = [clip.audio for clip in read_clips(audio)]
-    good = readable_clips(files, loaded, str)
+    clips = read_clips(audio)
+    good = [clip.audio for clip in readable_clips(clips, loaded)]
     title = name or ", ".join(map(str, audio))
     found = audio_report(loaded, tqdm(good, unit="clip", desc="Measuring"), name=title)
     page = write_report(out, found, clip_tokens(loaded, good[0]))
@@ -72,5 +70,5 @@ def report(
             f"{found.tokens_per_second:.2f} tokens per second, {found.compression:.3f} codes per "
             f"token, {found.coverage:.1%} of the vocabulary used: {page}"
         )
-    if len(good) < len(files):
+    if len(good) < len(clips):
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ import typer
 
 from ..appearing import appearing_folder
 from ..errors import TrainingError
-from .options import check_finite, check_folder, code_point
+from .options import NumCodebooks, check_finite, check_folder, code_point
 
 if TYPE_CHECKING:
     from ..codes_folder import CodecInfo
@@ -48,16 +48,7 @@ def train(
             callback=check_finite,
         ),
     ] = 30.0,
-    num_codebooks: Annotated[
-        int | None,
-        typer.Option(
-            "--num-codebooks",
-            "-k",
-            help="Use only the first N codebooks; by default all.",
-            min=1,
-            metavar="N",
-        ),
-    ] = None,
+    num_codebooks: NumCodebooks = None,
     codebook_size: Annotated[
         int | None,
         typer.Option(
@@ -73,7 +64,9 @@ def train(
             callback=check_finite,
         ),
     ] = None,
-    pad_token: Annotated[str, typer.Option(help="The padding token.", metavar="TOKEN")] = "<pad>",
+    pad_token: Annotated[
+        str, typer.Option(help="The padding token; '' for none.", metavar="TOKEN")
+    ] = "<pad>",
     bos_token: Annotated[
         str | None, typer.Option(help="A token that begins a sequence.", metavar="TOKEN")
     ] = None,
@@ -148,10 +141,10 @@ def train(
         min_frequency=min_frequency,
         chunk_frames=chunk_frames,
         unicode_offset=None if unicode_offset is None else code_point(unicode_offset),
-        bos_token=bos_token,
-        eos_token=eos_token,
-        unk_token=unk_token,
-        pad_token=pad_token,
+        bos_token=bos_token or None,
+        eos_token=eos_token or None,
+        unk_token=unk_token or None,
+        pad_token=pad_token or None,
         additional_special_tokens=special_token or (),
         show_progress=True,
     )

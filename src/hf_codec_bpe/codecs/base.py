@@ -1,4 +1,4 @@
-"""The contract that every codec fulfils, and the one loop that encodes for all of them.
+"""The contract that every codec fulfils; `encoding.py` has the loop that encodes for all of them.
 
 Axis letters: B = batch, K = codebooks, T = frames, S = samples.
 """
@@ -38,7 +38,7 @@ class AudioCodec(ABC):
     """A neural audio codec: waveforms to codes and back.
 
     A family of codecs is a subclass that says how its model is called; the loop over clips,
-    chunks, context and batches is here.
+    chunks, context and batches is one for all.
 
     The codes of a clip never depend on what it was batched with. Only windows of equal padded
     length share a batch, each padded as it would be alone. On a CPU every window is encoded by
@@ -334,6 +334,7 @@ class AudioCodec(ABC):
         Raises:
             AudioError: A clip that is not `[S]`, is empty, or holds NaN or infinite samples.
             CodecError: A size out of range, or context for a dynamic frame rate.
+            CodecMemoryError: Windows do not fit in memory.
         """
         if batch_size < 1:
             raise CodecError(f"batch_size={batch_size} is not possible: pass 1 or more.")

@@ -22,6 +22,7 @@ __all__ = [
     "as_float32",
     "check_fixed",
     "fold_weight_norm",
+    "listed",
     "load_strictly",
     "read_checkpoint",
     "read_yaml",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .base import AudioCodec
 
 __all__ = [
+    "Codes",
     "check_window",
     "checked_clips",
     "checked_waveform",

@@ -81,9 +81,9 @@ class LazyCodec:
     @property
     def merges_frames(self) -> bool:
         """Whether the codec has a dynamic frame rate, known without loading it."""
-        from .registry import codec_class
+        from .registry import merges_frames
 
-        return self.pin is not None and codec_class(self.pin.family).dynamic_frame_rate
+        return self.pin is not None and merges_frames(self.pin.family)
 
     def load(self) -> AudioCodec:
         """The codec, loaded by the first call.

@@ -62,7 +62,7 @@ def load_codec(
     Raises:
         CodecNotFoundError: Nothing there, or no way to reach it.
         CodecError: What is there is not a codec of a known family, or is incomplete; the family has
-            no such setting; or a revision was given for a folder.
+            no such setting; or a revision was given for a folder, or a subfolder for an original.
     """
     choice = {"num_codebooks": num_codebooks, "bandwidth": bandwidth, **settings}
     where: dict[str, Any] = {
@@ -137,6 +137,11 @@ def _load_original(preset: Preset, where: dict[str, Any], **choice: Any) -> Audi
     """A codec whose authors' files are converted into the cache on first use."""
     from .originals import convert_from_hub
 
+    if where["subfolder"]:
+        raise CodecError(
+            f"subfolder={where['subfolder']!r} is not possible for {preset.name}, which says where "
+            "its files are: leave it out."
+        )
     access = {key: value for key, value in where.items() if key != "subfolder"}
     folder, commit = convert_from_hub(preset.hub_id, preset.files, family=preset.family, **access)
     codec = load_codec(folder, **choice)
@@ -166,7 +171,7 @@ def _load_model(
 
 
 def _load_feature_extractor(place: str, where: dict[str, Any]) -> Any:
-    """The repository's own; `None` where it has none and the family makes one."""
+    """The repository's own; `None` where a folder has none, and the family makes one."""
     folder = Path(place, where["subfolder"])
     if folder.is_dir() and not (folder / "preprocessor_config.json").exists():
         return None

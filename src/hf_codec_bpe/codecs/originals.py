@@ -102,7 +102,7 @@ def convert_from_hub(
 
     Raises:
         CodecNotFoundError: A file that is not there or cannot be reached.
-        CodecError: As `convert_files`.
+        CodecError: As `convert_files`; or more revisions than repositories.
     """
     access = {"token": token, "cache_dir": cache_dir, "local_files_only": local_files_only}
     found = download_files(hub_id, files, revision=revision, **access)
@@ -121,9 +121,15 @@ def download_files(
 
     Raises:
         CodecNotFoundError: A file that is not there or cannot be reached.
+        CodecError: More revisions than repositories.
     """
     repositories = _repositories(hub_id, files)
     given = revision.split(",") if revision else []
+    if len(given) > len(repositories):
+        raise CodecError(
+            f"revision={revision!r} names {len(given)} commits, but the files come from "
+            f"{', '.join(repositories)}: pass at most one for each, in that order."
+        )
     revisions = dict(zip(repositories, given, strict=False))
     found = {}
     for role, name in files.items():

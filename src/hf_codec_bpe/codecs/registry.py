@@ -10,7 +10,14 @@ from ..errors import CodecError
 if TYPE_CHECKING:
     from .base import AudioCodec
 
-__all__ = ["OWN_FAMILIES", "OWN_PREFIX", "codec_class", "families", "register_codec"]
+__all__ = [
+    "OWN_FAMILIES",
+    "OWN_PREFIX",
+    "codec_class",
+    "families",
+    "merges_frames",
+    "register_codec",
+]
 
 OWN_PREFIX = "codec_bpe_"
 """In front of the `model_type` of this package's own models, which is then no name that
@@ -73,6 +80,11 @@ def codec_class(model_type: str) -> type[AudioCodec]:
     module, name = _BUILT_IN[family].split(":")
     built_in: type[AudioCodec] = getattr(import_module(f".{module}", __package__), name)
     return built_in
+
+
+def merges_frames(family: str) -> bool:
+    """Whether frames of a family last for different times; those of unknown families do not."""
+    return family in families() and codec_class(family).dynamic_frame_rate
 
 
 def families() -> list[str]:

@@ -58,7 +58,7 @@ def _count(sizes: Sequence[int], frame_rate: float, bandwidth: float) -> int:
     wanted = bandwidth if bandwidth > LARGEST_KBPS else bandwidth * 1000
     possible = [frame_rate * bits for bits in accumulate(math.log2(size) for size in sizes)]
     nearest = min(range(len(possible)), key=lambda k: abs(possible[k] - wanted))
-    if abs(possible[nearest] - wanted) > TOLERANCE * wanted:
+    if not abs(possible[nearest] - wanted) <= TOLERANCE * wanted:
         choices = ", ".join(f"{bps / 1000:g}" for bps in possible)
         raise CodecError(
             f"bandwidth={bandwidth:g} is that of no number of codebooks: choose among {choices} "

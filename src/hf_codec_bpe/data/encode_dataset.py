@@ -102,7 +102,8 @@ def encode_dataset(
         overwrite: Make everything again; the settings must be the same, and as Parquet the source
             too.
         extensions: The endings to look for inside folders, in any case.
-        audio_filter: Take only files whose path holds this string, or one of these.
+        audio_filter: Take only files whose path holds this string, or one of these; not for a
+            `datasets` dataset.
         audio_column: The dataset's column of audio.
         id_column: The dataset's column of unique names; by default clips are numbered.
         sampling_rate: The rate of bare arrays in a dataset, in Hz; all else knows its own.

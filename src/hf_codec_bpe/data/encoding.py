@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
 from contextlib import closing
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..audio_sources import printable
+from ..code_shards import info_of
 from ..codecs.encoding import window_samples
 from ..codes_folder import INFO_FILE, CodecInfo, check_length, file_name, save_codes
 from ..errors import CodecError, CodesError
@@ -50,7 +52,7 @@ def encode_to_files(
     """
     info = codec_info(codec)
     chunk, _ = window_samples(codec, options.chunk_seconds, options.context_seconds)
-    files = _Files(out, (chunk or 0) / codec.sampling_rate if file_per_chunk else None)
+    files = _Files(out, Fraction(chunk or 0, codec.sampling_rate) if file_per_chunk else None)
     todo: Iterable[Source] = files.of_job(plan)
     total = None
     if isinstance(plan.sources, SourceList):  # what is only names can be looked through at once
@@ -111,17 +113,9 @@ def codec_info(codec: AudioCodec) -> CodecInfo:
     if len(set(codec.codebook_sizes)) != 1:
         raise CodecError(
             f"codec-bpe's folders hold codebooks of one size, but this codec's are "
-            f"{list(codec.codebook_sizes)}."
+            f"{list(codec.codebook_sizes)}: encode to Parquet shards (format='parquet')."
         )
-    return CodecInfo(
-        codec_type=codec.family,
-        codec_model=codec.name_or_path or codec.family,
-        sampling_rate_encoder=codec.sampling_rate,
-        sampling_rate_decoder=codec.output_sampling_rate,
-        num_codebooks=codec.num_codebooks,
-        codebook_size=codec.codebook_sizes[0],
-        framerate=codec.frame_rate,
-    )
+    return info_of(codec.pin.to_dict())
 
 
 class _Files:
@@ -132,7 +126,7 @@ class _Files:
         chunk_seconds: How far apart chunks start, if each is a file; `None` for whole clips.
     """
 
-    def __init__(self, out: Path, chunk_seconds: float | None) -> None:
+    def __init__(self, out: Path, chunk_seconds: Fraction | None) -> None:
         self.out = out
         self.chunk_seconds = chunk_seconds
 
@@ -182,6 +176,6 @@ class _Files:
     def _path(self, source: Source, channel: int, window: int) -> Path:
         at = ""
         if self.chunk_seconds is not None:
-            start = window * self.chunk_seconds
-            at = f"_t{int(start):06d}_{round(start % 1 * 1000):03d}"
+            seconds, milliseconds = divmod(round(window * self.chunk_seconds * 1000), 1000)
+            at = f"_t{seconds:06d}_{milliseconds:03d}"
         return self.out / f"{file_name(source.id)}_c{channel}{at}.npy"

@@ -35,10 +35,10 @@ def note_origins(
         CodesFileError: The folder cannot be written.
     """
     path = origins_path(folder, shard_index)
-    own = _read(path) if path.exists() else {}
+    own = read_made_by(path) if path.exists() else {}
     known: dict[str, str] = {}
     for file in sorted(path.parent.glob("train-*.json")):
-        known |= _read(file)
+        known |= read_made_by(file)
     known |= own  # what others noted before an overwriting may be out of date
     new = {source.id: _origin(source) for source in sources}
     for id_, origin in new.items():
@@ -53,7 +53,3 @@ def note_origins(
 def _origin(source: Source) -> str:
     name = str(source.audio)
     return name if "://" in name else os.path.abspath(name)
-
-
-def _read(path: Path) -> dict[str, str]:
-    return read_made_by(path)

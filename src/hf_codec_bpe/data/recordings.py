@@ -18,8 +18,9 @@ from ..errors import CodesError
 
 __all__ = ["Recordings", "whole_clips"]
 
-_CHUNK = re.compile(r"(?P<clip>.+_c\d+)_t(?P<seconds>\d+)_(?P<milliseconds>\d{3})")
-"""The name of a chunk's file, as codec-bpe's `--file_per_chunk` writes it."""
+_CHUNK = re.compile(r"(?P<clip>.+_c\d+)_t(?P<seconds>\d+)_(?P<milliseconds>\d{3,4})")
+"""The name of a chunk's file, as codec-bpe's `--file_per_chunk` writes it: with 1000 milliseconds,
+too, where it rounds them up."""
 
 
 class Recordings:
@@ -44,6 +45,10 @@ class Recordings:
 
     def __iter__(self) -> Iterator[npt.NDArray[np.integer[Any]]]:
         for name, chunks in self._groups.items():
+            if len({at for at, _ in chunks}) < len(chunks):
+                raise CodesError(
+                    f"{name} is there twice, whole and in chunks: remove the files of one of them."
+                )
             parts = [self.folder.load(file) for _, file in sorted(chunks)]
             if len({len(part) for part in parts}) > 1:
                 raise CodesError(

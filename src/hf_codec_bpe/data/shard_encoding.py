@@ -19,9 +19,10 @@ from .sources import Source, Sources
 if TYPE_CHECKING:
     from ..codecs import AudioCodec
 
-__all__ = ["ShardFolder", "ShardPlan", "encode_to_shards"]
+__all__ = ["ENDLESS", "ShardFolder", "ShardPlan", "encode_to_shards"]
 
 ENDLESS = 1 << 40
+"""More clips, and shards, than any stream has."""
 
 
 class ShardPlan(NamedTuple):

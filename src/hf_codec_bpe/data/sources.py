@@ -89,7 +89,8 @@ def open_sources(
 
     Raises:
         AudioNotFoundError: There is nothing to encode.
-        AudioError: A manifest that names no files, or a dataset without such a column.
+        AudioError: A manifest that names no files, a dataset without such a column, or a filter of
+            paths for one.
         CodesError: Two clips have the same id.
     """
     if isinstance(source, SourceList):
@@ -99,7 +100,12 @@ def open_sources(
     if hasattr(source, "column_names"):  # without importing datasets
         from .dataset_sources import dataset_sources
 
-        return _no_less_than_one(dataset_sources(source, audio_column, id_column), "The dataset")
+        if audio_filter:
+            raise AudioError("audio_filter is for files: choose rows with dataset.filter.")
+        found = dataset_sources(source, audio_column, id_column)
+        if found.num_sources == 0:
+            raise AudioNotFoundError("The dataset is empty: there is nothing to encode.")
+        return found
     return SourceList(read_clips(source, extensions=extensions, audio_filter=audio_filter))
 
 
@@ -128,17 +134,17 @@ def read_clips(
     clips = list(_manifest(manifest))
     if not clips:
         raise AudioNotFoundError(f"{manifest} is empty: there are no clips in it.")
-    return clips
+    wanted = [audio_filter] if isinstance(audio_filter, str) else audio_filter
+    chosen = [clip for clip in clips if not wanted or any(part in clip.audio for part in wanted)]
+    if not chosen:
+        raise AudioNotFoundError(
+            f"No path of {manifest} contains {' or '.join(wanted or ())}: check the filter."
+        )
+    return chosen
 
 
 def _is_manifest(path: Path) -> bool:
     return path.suffix.lower() in MANIFESTS and path.is_file()
-
-
-def _no_less_than_one(sources: Sources, name: Any) -> Sources:
-    if sources.num_sources == 0:
-        raise AudioNotFoundError(f"{name} is empty: there is nothing to encode.")
-    return sources
 
 
 def check_ids(ids: Iterable[str]) -> None:
@@ -191,15 +197,12 @@ def _manifest(path: Path) -> Iterator[Source]:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    read = _json_rows if path.suffix.lower() == ".jsonl" else _table_rows
     try:
-        yield from _read_rows(path)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            yield from read(file, path)
     except UnicodeDecodeError as error:
         raise AudioError(f"{path} is not UTF-8 ({error.reason}): convert it first.") from error
-
-
-def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        yield from (_json_rows if path.suffix.lower() == ".jsonl" else _table_rows)(file, path)
 
 
 def _json_rows(file: Iterable[str], path: Path) -> Iterator[dict[str, Any]]:
@@ -223,9 +226,12 @@ def _table_rows(file: Iterable[str], path: Path) -> Iterator[dict[str, Any]]:
         for row in rows:
             if is_tsv and any("\n" in field or "\r" in field for field in row):
                 raise csv.Error("a field goes on in the next line")
+            if any(row[len(names) :]):
+                raise csv.Error(f"{len(row)} fields, but the first row names {len(names)}")
             yield dict(zip(names, row, strict=False))
     except csv.Error as error:
         raise AudioError(
-            f"{path} cannot be read up to line {reader.line_num} ({error}). A quote that begins a "
-            "field must end it, and be doubled inside of it: repair the quotes, or write a .jsonl."
+            f"{path} cannot be read up to line {reader.line_num} ({error}). A field that "
+            "holds a separator must be quoted, and a quote that begins a field must end it and be "
+            "doubled inside of it: repair the quotes, or write a .jsonl."
         ) from error

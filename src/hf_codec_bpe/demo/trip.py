@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..audio import Waveform
+from ..errors import AudioError
 from ..evaluation.clip_tokens import ClipTokens
 from ..evaluation.compression import exact_ids
 
@@ -109,7 +110,7 @@ def round_trip(
         context_seconds: Likewise.
 
     Raises:
-        AudioError: A clip that cannot be used.
+        AudioError: A clip that cannot be used, or that is shorter than a frame.
         CodecError: A number of codebooks or a threshold that the codec cannot have.
     """
     if num_codebooks is None and vocabulary is not None:
@@ -121,6 +122,8 @@ def round_trip(
     (codes,) = chosen.encode(
         [waveform], chunk_seconds=chunk_seconds, context_seconds=context_seconds
     )
+    if not codes.size:
+        raise AudioError("The clip is shorter than a frame of the codec: nothing was encoded.")
     if vocabulary is not None and vocabulary.alphabet.codebook_sizes != chosen.codebook_sizes:
         vocabulary = None
     ids, lengths = _tokens(codes, vocabulary)

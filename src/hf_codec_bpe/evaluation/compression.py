@@ -5,6 +5,7 @@ Axis letters: K = codebooks, T = frames, L = tokens, N = clips, V = all tokens o
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["audio_report", "compression_report", "encoded_clip", "exact_ids", "vocabulary_of"]
 
 Codes = npt.NDArray[np.integer[Any]]
+
+_MOST_RANKS = 100
+"""Ranks that a curve of frequencies is drawn through."""
 
 
 def compression_report(
@@ -137,7 +141,7 @@ def _timed(
     if seconds is not None:
         return _with_seconds(checked, seconds)
     rate = frame_rate or 0
-    if rate <= 0:
+    if not 0 < rate < math.inf:
         raise ReportError(f"frame_rate={frame_rate} is not a rate: pass the codec's, such as 12.5.")
     return ((clip, clip.shape[1] / rate) for clip in checked)
 
@@ -187,8 +191,8 @@ def _histogram(lengths: npt.NDArray[np.int64], weights: npt.NDArray[np.int64]) -
     return {length: int(totals[length]) for length in range(1, len(totals)) if totals[length]}
 
 
-def _by_rank(occurrences: npt.NDArray[np.int64], points: int = 100) -> list[tuple[int, int]]:
+def _by_rank(occurrences: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
     """How often the r-th most frequent token occurs, for ranks r that are evenly spaced in log."""
     counts = np.sort(occurrences[occurrences > 0])[::-1]
-    ranks = np.unique(np.geomspace(1, len(counts), points).round().astype(np.int64))
+    ranks = np.unique(np.geomspace(1, len(counts), _MOST_RANKS).round().astype(np.int64))
     return list(zip(ranks.tolist(), counts[ranks - 1].tolist(), strict=True))

@@ -2,7 +2,8 @@
 
 PESQ and STOI need the packages `pesq` and `pystoi`, the extra `evaluate`.
 
-Axis letters: S = samples, T = frames of a spectrogram, F = frequencies, M = mel bands.
+Axis letters: B = waveforms, S = samples, T = frames of a spectrogram, F = frequencies, M = mel
+bands.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def write_report(
     Args:
         folder: Created if it does not exist.
         report: The figures.
-        clip: A clip to show the tokens of.
+        clip: A clip to show the tokens of, if it has some.
 
     Returns:
         The page.
@@ -58,7 +58,7 @@ def write_report(
     require_matplotlib()
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
-    pictures = {} if clip is None else {"clip": plot_clip(clip)}
+    pictures = {"clip": plot_clip(clip)} if clip is not None and len(clip.lengths) else {}
     pictures["token_lengths"] = plot_token_lengths(report)
     pictures["frequencies"] = plot_frequencies(report)
     for name, data in pictures.items():

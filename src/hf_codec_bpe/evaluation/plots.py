@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .compression_figures import CompressionReport
 
 __all__ = [
+    "BLUE",
+    "VERMILION",
     "figure",
     "is_matplotlib_available",
     "picture",

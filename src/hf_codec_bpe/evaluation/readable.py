@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
 
 from ..audio import load_audio
+from ..data.sources import Source
 from ..errors import AudioError, ReportError
 
 __all__ = ["readable"]
 
-Clip = TypeVar("Clip")
-
 
 def readable(
-    clips: Iterable[Clip],
-    sampling_rate: int,
-    audio_of: Callable[[Clip], object],
-    tell: Callable[[str], object],
-) -> list[Clip]:
+    clips: Iterable[Source], sampling_rate: int, tell: Callable[[str], object]
+) -> list[Source]:
     """The clips that can be read.
 
     Args:
-        clips: Any clips; the audio of one is in memory at a time.
+        clips: The clips; the audio of one is in memory at a time.
         sampling_rate: The rate to read them at, in Hz.
-        audio_of: What `load_audio` takes of a clip.
         tell: Gets a line for each of the others.
 
     Raises:
@@ -33,7 +27,7 @@ def readable(
     found = []
     for clip in clips:
         try:
-            load_audio(audio_of(clip), sampling_rate)
+            load_audio(clip.audio, sampling_rate)
         except AudioError as error:
             tell(f"Not measured: {error}")
         else:

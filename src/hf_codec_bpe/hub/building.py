@@ -84,9 +84,8 @@ class Build:
         self.out = Path(out)
         self.chunk_seconds = chunk_seconds
         clips = read_clips(audio)
-        chosen = read_clips(held_out) if held_out else clips[::_HELD_OUT_EVERY]
-        self.held_out = [clip.audio for clip in chosen]
-        apart = set(map(_place, self.held_out))
+        self.held_out = read_clips(held_out) if held_out else clips[::_HELD_OUT_EVERY]
+        apart = {_place(clip.audio) for clip in self.held_out}
         self.training = SourceList(clip for clip in clips if _place(clip.audio) not in apart)
         if not self.training.sources:
             raise BuildError(
@@ -139,7 +138,7 @@ class Build:
             "recipe": vars(self.recipe),
             "chunk_seconds": self.chunk_seconds,
             "training": [_place(source.audio) for source in self.training.sources],
-            "held_out": list(map(_place, self.held_out)),
+            "held_out": [_place(clip.audio) for clip in self.held_out],
         }
         if not path.exists():
             write_json(path, plan)
@@ -197,7 +196,8 @@ class Build:
     @cached_property
     def _measured(self) -> list[str]:
         """The files that are held out and can be read."""
-        return readable(self.held_out, self.codec.sampling_rate, str, logger.warning)
+        found = readable(self.held_out, self.codec.sampling_rate, logger.warning)
+        return [clip.audio for clip in found]
 
     def _report(self, processor: CodecBPEProcessor) -> CompressionReport:
         path = self.out / "report" / "report.json"

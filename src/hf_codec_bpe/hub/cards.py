@@ -15,6 +15,7 @@ from huggingface_hub import ModelCard, ModelCardData
 
 from ..codec_vocabulary import CodecVocabulary
 from ..codecs.pin import CodecPin
+from ..codecs.registry import merges_frames
 from ..evaluation.codec_figures import CodecReport, compression_of
 from ..evaluation.codec_table import codec_notes, quality_rows
 from ..evaluation.compression_figures import CompressionReport
@@ -160,12 +161,7 @@ def _details(
     training = vocabulary.training
     if training:
         yield "Trained on", _trained_on(training, pin)
-        yield (
-            "Settings",
-            f"vocabulary {training['vocab_size']:,}, tokens of at most "
-            f"{training['max_token_codebook_ngrams']} frames' worth of codes, minimum frequency "
-            f"{training['min_frequency']}, chunks of {training['chunk_frames'] or 'any'} frames",
-        )
+        yield "Settings", _settings(training)
 
 
 def _chunks(thing: Any) -> str:
@@ -174,9 +170,21 @@ def _chunks(thing: Any) -> str:
     return f"{thing.chunk_seconds:g} s, in windows of {thing.context_seconds:g} s"
 
 
+def _settings(training: dict[str, Any]) -> str:
+    ngrams, chunk = training["max_token_codebook_ngrams"], training["chunk_frames"]
+    if ngrams == 0:
+        return "one token for every code, and no merges"
+    longest = "any number of" if ngrams is None else f"at most {ngrams}"
+    return (
+        f"vocabulary {training['vocab_size']:,}, tokens of {longest} frames' worth of codes, "
+        f"minimum frequency {training['min_frequency']}, "
+        + (f"chunks of {chunk} frames" if chunk else "clips not cut into chunks")
+    )
+
+
 def _trained_on(training: dict[str, Any], pin: CodecPin | None) -> str:
     size = f"{training['num_clips']:,} clips, {training['num_frames']:,} frames"
-    if pin is None or pin.settings:  # frames of no fixed length
+    if pin is None or merges_frames(pin.family):
         return size
     return f"{size} ({training['num_frames'] / pin.frame_rate / 3600:.2f} hours)"
 

@@ -78,7 +78,7 @@ def card_for(
     datasets: Sequence[str] = (),
 ) -> str:
     """The card of what is pushed, as text."""
-    picture = _PICTURE if draw(report) else None
+    picture = _PICTURE if _drawable(report) else None
     return str(
         make_card(thing, repo_id, report=report, tags=tags, datasets=datasets, picture=picture)
     )
@@ -86,13 +86,17 @@ def card_for(
 
 def draw(report: CompressionReport | CodecReport | None) -> dict[str, bytes]:
     """The card's pictures by their names in the repository; none without matplotlib."""
-    from ..evaluation.codec_figures import compression_of
-    from ..evaluation.plots import is_matplotlib_available, plot_token_lengths
+    from ..evaluation.plots import plot_token_lengths
 
-    compression = compression_of(report)
-    if compression is None or not is_matplotlib_available():
-        return {}
-    return {_PICTURE: plot_token_lengths(compression)}
+    compression = _drawable(report)
+    return {_PICTURE: plot_token_lengths(compression)} if compression else {}
+
+
+def _drawable(report: CompressionReport | CodecReport | None) -> CompressionReport | None:
+    from ..evaluation.codec_figures import compression_of
+    from ..evaluation.plots import is_matplotlib_available
+
+    return compression_of(report) if is_matplotlib_available() else None
 
 
 def push_folder(
@@ -144,7 +148,7 @@ def push_folder(
         return api.create_commit(
             repo_id,
             [CommitOperationAdd(name, content) for name, content in contents.items()],
-            commit_message=commit_message or f"Upload {Path(folder).name}",
+            commit_message=commit_message or f"Upload {Path(folder).absolute().name}",
             commit_description=commit_description,
             revision=revision,
             create_pr=create_pr,

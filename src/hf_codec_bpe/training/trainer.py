@@ -87,7 +87,8 @@ def train_tokenizer(
         show_progress: Show a progress bar.
 
     Raises:
-        TrainingError: A vocabulary too small for the alphabet, or an option outside its range.
+        TrainingError: A vocabulary too small for the alphabet, an option outside its range, or a
+            special token that is empty or holds code characters.
         CodesError, AlphabetError: Codes that do not fit `codebook_sizes`.
 
     Example:
@@ -218,9 +219,11 @@ def _check(
     if vocab_size >= 2**31:
         raise TrainingError(f"vocab_size={vocab_size} is too large: ids have 31 bits.")
     if min_frequency < 0:
-        raise TrainingError(f"min_frequency={min_frequency} is negative: pass 2, or 1 or more.")
+        raise TrainingError(f"min_frequency={min_frequency} is negative: pass 1 or more.")
     if chunk_frames is not None and chunk_frames < 1:
         raise TrainingError(f"chunk_frames={chunk_frames} cuts nothing: pass 1 or more, or None.")
+    if "" in special_tokens:
+        raise TrainingError("A special token is empty: give it characters, or pass None for none.")
     clashes = [token for token in special_tokens if any(char in alphabet for char in token)]
     if clashes:
         raise TrainingError(

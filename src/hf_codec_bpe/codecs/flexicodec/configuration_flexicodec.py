@@ -10,7 +10,7 @@ from transformers import PreTrainedConfig
 from ..._registration import register_models
 from ...errors import CodecError
 
-__all__ = ["FlexiCodecConfig"]
+__all__ = ["FEATURE_SIZE", "SAMPLING_RATE", "FlexiCodecConfig"]
 
 SAMPLING_RATE = 16_000
 """The only one that SenseVoice's front end knows."""

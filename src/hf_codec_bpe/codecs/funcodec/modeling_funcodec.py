@@ -24,7 +24,8 @@ from .configuration_funcodec import FunCodecConfig
 __all__ = ["FunCodecModel"]
 
 LONGEST = 2**24
-"""Samples, 17 minutes at 16 kHz. EnCodec's padding counts in float32, which is exact so far."""
+"""Samples, 17 minutes at 16 kHz. EnCodec's padding counts in float32, which is exact so far (unless
+the model is a codec's: `integer_padding.py`)."""
 
 
 @dataclass

@@ -31,7 +31,8 @@ SHORT = 13
 """Positions of weights up to which oneDNN's AVX-512 convolution pads by itself: 15 bytes of code,
 for 16 channels, 28 outputs, and 3 kinds of border each, are to fit 256 KiB."""
 LONGEST = 2**24
-"""Samples. EnCodec's own padding counts in float32, which is exact so far."""
+"""Samples. Transformers' own EnCodec counts padding in float32, which is exact so far. Codecs count
+in integers (`integer_padding.py`), but longer clips are left to the model nevertheless."""
 
 
 def can_tile(states: torch.Tensor) -> bool:

@@ -11,7 +11,10 @@ __all__ = ["VocosCodec"]
 
 
 class VocosCodec(OwnCodec):
-    """A `VocosCodecModel`: one codebook, clips as they are, T frames to T hops of samples."""
+    """A `VocosCodecModel`: one codebook, clips as they are, T frames to T hops of samples.
+
+    One sample more where only one of `n_fft` and `hop_length` is odd.
+    """
 
     def num_samples(self, num_frames: int) -> int:
         odd = (self.config.n_fft - self.hop_length) % 2

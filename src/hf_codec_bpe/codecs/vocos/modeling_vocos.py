@@ -140,7 +140,7 @@ class VocosCodecModel(PreTrainedModel):
                 Conditions other than 0 mean nothing in the published models.
 
         Returns:
-            `audio_values`, `[B, 1, S]` with S = T * hop_length.
+            `audio_values`, `[B, 1, S]` with S = T * hop_length, or one more; see `VocosISTFTHead`.
 
         Raises:
             CodesError: Another shape, no frames, or a code outside the codebook.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,8 +56,7 @@ class Choices:
             name = _name(place, choices.codecs)
             processor = CodecBPEProcessor.from_pretrained(place_of(place)).to(device)
             choices.codecs[name] = CodecChoice(
-                # The processor as a default: the loop's next one would take its place.
-                lambda processor=processor: processor.codec,  # type: ignore[misc]
+                partial(getattr, processor, "codec"),
                 processor.chunk_seconds,
                 processor.context_seconds,
             )
