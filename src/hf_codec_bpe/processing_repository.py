@@ -81,6 +81,24 @@ class CodecProcessorMixin(ProcessorMixin):
         return processor
 
     @classmethod
+    def get_processor_dict(
+        cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Transformers' reading of `processor_config.json`; it takes any JSON for an object.
+
+        Raises:
+            RepositoryError: The file holds something else.
+        """
+        try:
+            return super().get_processor_dict(pretrained_model_name_or_path, **kwargs)
+        except AttributeError as error:
+            raise RepositoryError(
+                f"processor_config.json of {os.fspath(pretrained_model_name_or_path)} must hold a "
+                f"JSON object, as save_pretrained writes it, and does not ({first_line(error)}): "
+                "get the whole repository again, or save the processor again."
+            ) from error
+
+    @classmethod
     def _get_arguments_from_pretrained(cls, *args: Any, **kwargs: Any) -> list[Any]:
         # What is meant for the processor would otherwise become a setting, or even a special
         # token, of the tokenizer.
