@@ -250,11 +250,8 @@ def checked_rate(rate: Any) -> int:
     Raises:
         SamplingRateError: It is not a positive whole number.
     """
-    if (
-        isinstance(rate, bool)
-        or not isinstance(rate, Real)
-        or float(rate) != int(float(rate))
-        or rate < 1
-    ):
+    if getattr(rate, "ndim", None) == 0:  # as datasets in the format of NumPy or torch have it
+        rate = rate.item()
+    if isinstance(rate, bool) or not isinstance(rate, Real) or rate < 1 or rate % 1 != 0:
         raise SamplingRateError(f"sampling_rate={rate!r} is not a rate: pass a whole number of Hz.")
     return int(float(rate))
