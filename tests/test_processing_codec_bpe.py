@@ -625,6 +625,8 @@ def test_one_sample(processor: CodecBPEProcessor) -> None:
     [
         ({}, "nothing to process"),
         ({"audio": []}, "nothing to process"),
+        ({"audio": [[0.5] * 9, []]}, "Clip 1 of 2 is an empty list"),
+        ({"audio": [np.zeros(9), []], "per_channel": True}, "Clip 1 of 2 is an empty list"),
         ({"text": "<|audio|>"}, "1 <|audio|> placeholder"),
         ({"text": "<pad>", "audio": np.zeros(9)}, "0 <|audio|> placeholder"),
         (

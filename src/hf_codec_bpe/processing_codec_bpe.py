@@ -36,6 +36,7 @@ from .processing_features import Labels, tokenized
 from .processing_inputs import (
     CallOptions,
     as_clips,
+    check_none_is_empty,
     check_placeholders,
     checked_texts,
     clips_of_texts,
@@ -378,6 +379,8 @@ class CodecBPEProcessor(CodecProcessorMixin):
         options: CallOptions,
         said: list[list[Span]] | None = None,
     ) -> BatchFeature:
+        if text is None:
+            check_none_is_empty(audio)
         clips = self._load(audio, options)
         texts = [self.audio_token] * len(clips) if text is None else checked_texts(text)
         if not texts:
