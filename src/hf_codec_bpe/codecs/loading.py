@@ -23,9 +23,6 @@ from .registry import codec_class
 
 __all__ = ["load_codec"]
 
-_OTHER_JSON = (AttributeError, TypeError)
-"""What Transformers raises where a config holds other JSON than the object that it must be."""
-
 
 def load_codec(
     name_or_path: str | os.PathLike[str],
@@ -130,10 +127,13 @@ def _loaded(
         raise
     except (OSError, RevisionResolutionError, HFValidationError) as error:
         raise CodecNotFoundError(_not_found(name, where["revision"], error)) from error
-    except (SafetensorError, ValueError, RuntimeError, *_OTHER_JSON) as error:
+    except (SafetensorError, ValueError, RuntimeError) as error:
+        raise CodecError(f"{name} cannot be loaded as a codec: {first_line(error)}") from error
+    except (AttributeError, TypeError) as error:  # where Transformers takes any JSON for an object
         raise CodecError(
-            f"{name} cannot be loaded as a codec ({first_line(error).rstrip('.')}): get the whole "
-            "repository again, or name another one; hf-codec-bpe presets lists some."
+            f"{name} cannot be loaded as a codec: config.json or preprocessor_config.json is not a "
+            f"JSON object as save_pretrained writes it ({first_line(error)}). Get the whole "
+            "repository again."
         ) from error
     known_as = place if on_hub else None
     return family(model, feature_extractor, name_or_path=known_as, revision=revision, **choice)
