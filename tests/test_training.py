@@ -165,8 +165,9 @@ def test_fewer_codebooks_than_encoded(codes: list[np.ndarray], folder: Path) -> 
         train_tokenizer(codes, **options)
 
 
-def test_no_pad_token() -> None:
-    tokenizer = train_tokenizer([], codebook_sizes=[4], vocab_size=4, pad_token=None)
+@pytest.mark.parametrize("none", [None, ""])
+def test_no_pad_token(none: str | None) -> None:
+    tokenizer = train_tokenizer([], codebook_sizes=[4], vocab_size=4, pad_token=none)
     assert isinstance(tokenizer, CodecBPETokenizer)
     assert (len(tokenizer), tokenizer.pad_token) == (4, None)
 
@@ -179,6 +180,7 @@ def test_no_pad_token() -> None:
         ({"chunk_frames": 0}, "cuts nothing"),
         ({"min_frequency": -1}, "min_frequency=-1 is negative"),
         ({"vocab_size": 2**31}, "is too large: ids have 31 bits"),
+        ({"additional_special_tokens": [""]}, "A special token is empty"),
         ({"pad_token": "\U000f0000"}, "holds characters that stand for codes"),
         ({"additional_special_tokens": "<x>"}, "is one string: pass a list"),
     ],

@@ -73,7 +73,9 @@ def train(
             callback=check_finite,
         ),
     ] = None,
-    pad_token: Annotated[str, typer.Option(help="The padding token.", metavar="TOKEN")] = "<pad>",
+    pad_token: Annotated[
+        str, typer.Option(help="The padding token; '' for none.", metavar="TOKEN")
+    ] = "<pad>",
     bos_token: Annotated[
         str | None, typer.Option(help="A token that begins a sequence.", metavar="TOKEN")
     ] = None,

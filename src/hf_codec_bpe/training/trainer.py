@@ -79,7 +79,7 @@ def train_tokenizer(
         chunk_frames: No token spans two chunks of this many frames; `None` cuts nothing. About 30
             seconds' worth keeps memory low.
         unicode_offset: The code point of the alphabet's first character; see `CodebookAlphabet`.
-        bos_token: Begins a sequence.
+        bos_token: Begins a sequence; `None` or `""` for none, as for the next three.
         eos_token: Ends a sequence.
         unk_token: Stands for anything that is not a code. Without one, such text is an error.
         pad_token: Fills up batches.
@@ -103,6 +103,9 @@ def train_tokenizer(
         raise TrainingError(
             f"additional_special_tokens={additional_special_tokens!r} is one string: pass a list."
         )
+    bos_token, eos_token, unk_token, pad_token = (
+        token or None for token in (bos_token, eos_token, unk_token, pad_token)
+    )
     additional = [str(token) for token in additional_special_tokens]
     named = [token for token in (pad_token, unk_token, bos_token, eos_token) if token is not None]
     # codec-bpe's order: what is named comes first, unless it is listed too.
@@ -221,6 +224,8 @@ def _check(
         raise TrainingError(f"min_frequency={min_frequency} is negative: pass 2, or 1 or more.")
     if chunk_frames is not None and chunk_frames < 1:
         raise TrainingError(f"chunk_frames={chunk_frames} cuts nothing: pass 1 or more, or None.")
+    if "" in special_tokens:
+        raise TrainingError("A special token is empty: give it a name, or leave it out.")
     clashes = [token for token in special_tokens if any(char in alphabet for char in token)]
     if clashes:
         raise TrainingError(
