@@ -420,6 +420,26 @@ def test_windows_that_make_no_sense_are_never_saved(
         )
 
 
+def test_windows_and_precisions_of_numpy_are_saved(
+    codec: AudioCodec, processor: CodecBPEProcessor, tmp_path: Path
+) -> None:
+    window = {"chunk_seconds": np.float32(0.5), "context_seconds": np.int64(1)}
+    CodecBPEProcessor.from_codec(codec, processor.tokenizer, **window).save_pretrained(tmp_path)
+    loaded = AutoProcessor.from_pretrained(tmp_path)
+    assert (loaded.chunk_seconds, loaded.context_seconds) == (0.5, 1)
+
+
+def test_a_codec_of_double_precision_is_saved_and_loaded(
+    saved: Path, processor: CodecBPEProcessor, clips: list[np.ndarray], tmp_path: Path
+) -> None:
+    double = load_codec(saved / "codec", num_codebooks=4, dtype="float64")
+    ours = CodecBPEProcessor.from_codec(double, processor.tokenizer)
+    ours.save_pretrained(tmp_path / "double")
+    loaded = AutoProcessor.from_pretrained(tmp_path / "double")
+    assert loaded.codec.dtype == torch.float64
+    assert ids_of(loaded, clips[0]) == ids_of(ours, clips[0])
+
+
 def test_saving_again_elsewhere(saved: Path, clips: list[np.ndarray], tmp_path: Path) -> None:
     loaded = AutoProcessor.from_pretrained(saved)
     loaded.save_pretrained(tmp_path / "again")

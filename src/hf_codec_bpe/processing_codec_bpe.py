@@ -20,7 +20,7 @@ from transformers import BatchFeature
 from . import audio as sound
 from .alphabet import Errors
 from .codec_vocabulary import CodecVocabulary, alphabets_of
-from .codecs.encoding import check_window
+from .codecs.encoding import check_window, plain_number
 from .codecs.lazy import LazyCodec
 from .codecs.pin import CodecPin
 from .errors import CodecMismatchError, ProcessorError, TokenizerError, first_line
@@ -107,8 +107,8 @@ class CodecBPEProcessor(CodecProcessorMixin):
     ) -> None:
         super().__init__(feature_extractor, tokenizer, chat_template=chat_template)
         check_window(chunk_seconds, context_seconds)
-        self.chunk_seconds = chunk_seconds
-        self.context_seconds = context_seconds
+        self.chunk_seconds = plain_number(chunk_seconds)
+        self.context_seconds = plain_number(context_seconds)
         self.codec_index = codec_index
         if isinstance(codec, (str, os.PathLike)):
             alphabet = CodecVocabulary.of(tokenizer, index=codec_index).alphabet
