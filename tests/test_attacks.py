@@ -179,7 +179,7 @@ def test_tokenizers(repository: Path, attack: Attack) -> None:
 
 
 def test_other_json_than_an_object_is_named(repository: Path) -> None:
-    for file in ("processor_config.json", "tokenizer_config.json"):
+    for file in ("processor_config.json", "tokenizer_config.json", "config.json"):
         text = (repository / file).read_text()
         (repository / file).write_text("[]")
         with pytest.raises(RepositoryError, match="must hold a JSON object") as caught:

@@ -21,6 +21,7 @@ from .errors import (
     first_line,
 )
 from .portable import STUB, copy_module
+from .untrusted import MAX_CONFIG_BYTES, checked_object, read_json
 from .vocabulary.files import make_portable
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ __all__ = ["CodecProcessorMixin"]
 
 _OF_THE_CODEC = {"bandwidth", "device", "dtype", "num_codebooks", "torch_dtype"}
 """What `load_codec` takes, and a processor would ignore."""
+_CONFIGS = ("processor_config.json", "tokenizer_config.json", "config.json")
 _AUTO_MAP = {"AutoProcessor": f"{STUB.stem}.CodecBPEProcessor"}
 """For those who pass `trust_remote_code=True` instead of importing the package."""
 
@@ -54,6 +56,7 @@ class CodecProcessorMixin(ProcessorMixin):
         Raises:
             ProcessorNotFoundError: Nothing there, no way to reach it, or files are missing.
             ProcessorError: What is there does not fit together, or was not made by this package.
+            RepositoryError: A file there is damaged.
         """
         name = os.fspath(pretrained_model_name_or_path)
         if misplaced := _OF_THE_CODEC & kwargs.keys():
@@ -62,6 +65,11 @@ class CodecProcessorMixin(ProcessorMixin):
                 "pinned, and .to(device) moves it. For another codec, make another processor: "
                 "CodecBPEProcessor.from_codec(load_codec(...), tokenizer)."
             )
+        # Transformers takes whatever JSON it finds for an object.
+        for file in _CONFIGS:
+            path = Path(name, kwargs.get("subfolder") or "", file)
+            if path.is_file():
+                checked_object(read_json(path, MAX_CONFIG_BYTES), str(path))
         try:
             processor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
         except CodecBPEError:
@@ -79,24 +87,6 @@ class CodecProcessorMixin(ProcessorMixin):
             **{key: kwargs[key] for key in access if kwargs.get(key) is not None},
         }
         return processor
-
-    @classmethod
-    def get_processor_dict(
-        cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs: Any
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Transformers' reading of `processor_config.json`; it takes any JSON for an object.
-
-        Raises:
-            RepositoryError: The file holds something else.
-        """
-        try:
-            return super().get_processor_dict(pretrained_model_name_or_path, **kwargs)
-        except AttributeError as error:
-            raise RepositoryError(
-                f"processor_config.json of {os.fspath(pretrained_model_name_or_path)} must hold a "
-                f"JSON object, as save_pretrained writes it, and does not ({first_line(error)}): "
-                "get the whole repository again, or save the processor again."
-            ) from error
 
     @classmethod
     def _get_arguments_from_pretrained(cls, *args: Any, **kwargs: Any) -> list[Any]:

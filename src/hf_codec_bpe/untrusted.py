@@ -58,7 +58,9 @@ def read_json(path: str | os.PathLike[str], max_bytes: int) -> Any:
     except RecursionError as error:
         raise RepositoryError(f"{path} is nested too deeply.") from error
     except ValueError as error:
-        raise RepositoryError(f"{path} cannot be used: {error}") from error
+        raise RepositoryError(
+            f"{path} cannot be used ({error}): get the whole file again."
+        ) from error
 
 
 def checked_object(content: Any, path: str) -> dict[str, Any]:
