@@ -8,8 +8,11 @@ import math
 import pickle
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -527,6 +530,24 @@ def test_dataset_map(saved: Path, clips: list[np.ndarray], tmp_path: Path, batch
     mapped = dataset.map(loaded, batched=batched, batch_size=2)
     assert mapped["input_ids"][:] == loaded(audio=paths)["input_ids"]
     assert mapped.column_names == ["audio", "text", "input_ids", "attention_mask"]
+
+
+def test_threads_do_not_truncate_for_each_other(
+    processor: CodecBPEProcessor, clips: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = [{}, {"truncation": True, "max_length": 20}] * 8
+    calls = [partial(processor, audio=clips[1], sampling_rate=RATE, **each) for each in options]
+    expected = [call()["input_ids"] for call in calls]
+    kind = type(processor.tokenizer)
+    set_state = kind.set_truncation_and_padding
+
+    def slowly(*args: Any, **kwargs: Any) -> None:
+        set_state(*args, **kwargs)
+        time.sleep(0.01)  # long enough for another thread to set it otherwise
+
+    monkeypatch.setattr(kind, "set_truncation_and_padding", slowly)
+    with ThreadPoolExecutor(8) as pool:
+        assert [done["input_ids"] for done in pool.map(lambda call: call(), calls)] == expected
 
 
 def test_examples(processor: CodecBPEProcessor, clips: list[np.ndarray]) -> None:
