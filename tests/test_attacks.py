@@ -24,7 +24,7 @@ from hf_codec_bpe import (
     extend_tokenizer,
     load_codec,
 )
-from hf_codec_bpe.errors import CodecBPEError
+from hf_codec_bpe.errors import CodecBPEError, RepositoryError
 
 from . import bases
 
@@ -144,6 +144,9 @@ TOKENIZER_ATTACKS: dict[str, Attack] = {
 }
 PROCESSOR_ATTACKS: dict[str, Attack] = {
     "nested config": write("processor_config.json", '{"codec": ' + DEEP + "}"),
+    "a config that is a list": write("processor_config.json", "[]"),
+    "a codec's config that is null": write("codec/config.json", "null"),
+    "a codec's extractor that is a list": write("codec/preprocessor_config.json", "[]"),
     "a codec outside": pin(name_or_path="../../outside", revision="0" * 40),
     "an absolute codec": pin(name_or_path="/etc", revision="0" * 40),
     "a codec's settings as options": pin(settings={"cache_dir": "../../place"}),
@@ -173,6 +176,17 @@ def test_tokenizers(repository: Path, attack: Attack) -> None:
     attack(repository)
     refused(lambda: CodecBPETokenizer.from_pretrained(repository).alphabet)
     refused(lambda: AutoProcessor.from_pretrained(repository), *TRANSFORMERS_OWN)
+
+
+def test_other_json_than_an_object_is_named(repository: Path) -> None:
+    for file in ("processor_config.json", "tokenizer_config.json", "config.json"):
+        text = (repository / file).read_text()
+        (repository / file).write_text("[]")
+        with pytest.raises(RepositoryError, match="must hold a JSON object") as caught:
+            CodecBPEProcessor.from_pretrained(repository)
+        assert file in str(caught.value)
+        assert "again" in str(caught.value)
+        (repository / file).write_text(text)
 
 
 @pytest.mark.parametrize("attack", PROCESSOR_ATTACKS.values(), ids=PROCESSOR_ATTACKS)

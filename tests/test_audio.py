@@ -281,7 +281,10 @@ def test_saving_changes_no_sample_and_leaves_nothing_half_done(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["loud.flac", "loud.wav"]
 
 
-@pytest.mark.parametrize("rate", [0, -5, 44_100.5, np.nan, np.inf, "16000", [16_000], True])
+NO_RATES = [0, -5, 44_100.5, "16000", [16_000], True, np.array(True), float("nan"), float("inf")]
+
+
+@pytest.mark.parametrize("rate", NO_RATES)
 def test_rates_that_are_none(rate: object) -> None:
     with pytest.raises(SamplingRateError, match="is not a rate"):
         load_audio(STEREO, 16_000, source_rate=rate)  # type: ignore[arg-type]

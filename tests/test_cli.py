@@ -278,6 +278,31 @@ def test_a_damaged_note_of_how_codes_were_made_is_named(shell: Shell, corpus: Pa
             assert "restore it, or encode to another folder" in error
 
 
+@pytest.mark.parametrize(
+    ("note", "text", "reason"),
+    [
+        ("codec.json", "{}", "no family"),
+        ("codec.json", "[]", "it holds '[]', not an object of names and values"),
+        ("codec.json", '{"family": "dac", "num_codebooks": "8"}', "its num_codebooks is '8'"),
+        ("encoding.json", "{}", "no shard_size"),
+    ],
+)
+def test_a_note_that_lacks_what_is_read_from_it_is_named(
+    shell: Shell, corpus: Path, note: str, text: str, reason: str
+) -> None:
+    shell("encode", corpus / "a", "codes")
+    Path("codes", note).write_text(text)
+    for command in (["train", "codes", "--out", "tokenizer"], ["decode", "codes"]):
+        error = shell.fails(*command)
+        assert f"codes/{note}" in error
+        assert reason in error
+        assert "restore it, or " in error
+    if note == "codec.json":  # what the error says to do
+        Path("codes", note).unlink()
+        shell("encode", corpus / "a", "codes")
+        shell("decode", "codes")
+
+
 def test_a_damaged_note_of_what_failed_is_named(shell: Shell, corpus: Path) -> None:
     shell("encode", corpus, "codes")
     Path("codes/errors").mkdir()

@@ -86,16 +86,20 @@ def test_every_kind_of_column(
     assert set(next(iter(mapped))) == {"input_ids", "attention_mask"}
 
 
+@pytest.mark.parametrize("kind", ["paths", "decoded"])
 @pytest.mark.parametrize("format_", ["numpy", "torch"])
 @pytest.mark.parametrize("batched", [False, True])
-def test_paths_of_a_dataset_with_a_format(
+def test_a_dataset_with_a_format(
     loaded: CodecBPEProcessor,
     paths: list[str],
+    clips: list[np.ndarray],
     expected: list[list[int]],
+    kind: str,
     format_: str,
     batched: bool,
 ) -> None:
-    dataset = Dataset.from_dict({"audio": paths, "text": ["a"] * 3}).with_format(format_)
+    """With one, a sampling rate is an array without axes."""
+    dataset = rows(paths, clips)[kind].add_column("text", ["a"] * 3).with_format(format_)
     mapped = dataset.map(loaded, batched=batched, remove_columns=["audio", "text"])
     assert mapped.with_format(None)["input_ids"][:] == expected
 

@@ -275,6 +275,18 @@ def test_bad_sources(corpus: Path) -> None:
 # Faults.
 
 
+def test_numbers_of_numpy_are_as_good_as_pythons(corpus: Path) -> None:
+    encode(corpus, "out", shard_size=np.int64(4), chunk_seconds=np.float32(0.5))
+    assert encode(corpus, "out", shard_size=4, chunk_seconds=0.5).num_encoded == 0
+
+
+def test_an_empty_source_is_not_the_current_folder(corpus: Path) -> None:
+    for source in ("", [str(corpus), ""]):
+        with pytest.raises(AudioNotFoundError, match="A source is an empty string"):
+            encode(source, "out")
+    assert not Path("out").exists()
+
+
 def test_a_bad_file_is_noted_and_touches_no_other(
     corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -496,8 +496,9 @@ def test_a_build_goes_on_where_it_stopped(
     assert "codes per token on held-out audio" in capsys.readouterr().out
     with pytest.raises(BuildError, match="another recipe"):
         command(*arguments[:-1], "2300")
-    (tmp_path / "out" / "build.json").write_text("{")
-    with pytest.raises(BuildError, match=r"build\.json is damaged .* remove it, and run the same"):
-        command(*arguments)
+    for text in ("{", "[]"):
+        (tmp_path / "out" / "build.json").write_text(text)
+        with pytest.raises(BuildError, match=r"build\.json is damaged .* remove it, and run the"):
+            command(*arguments)
     with pytest.raises(BuildError, match="not enough"):
         command("build", "demo", "--audio", tmp_path / "audio" / "0.wav", "--out", "other")

@@ -56,6 +56,15 @@ def test_whatever_is_done_first() -> None:
     assert list(ahead(stream(items, pause=0.005), num_threads=8)) == flat(items)
 
 
+def test_no_more_threads_are_started_than_have_work() -> None:
+    """A machine does not have as many as somebody may ask for."""
+    items = ahead(stream([[1], [2], [3]]), num_threads=1_000_000, ahead=4)
+    before = threading.active_count()
+    assert next(items) == 1
+    assert threading.active_count() - before <= 1 + 6
+    assert list(items) == [2, 3]
+
+
 def test_streams_run_side_by_side() -> None:
     meeting = threading.Barrier(3, timeout=30)
 

@@ -8,8 +8,11 @@ import math
 import pickle
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -420,6 +423,26 @@ def test_windows_that_make_no_sense_are_never_saved(
         )
 
 
+def test_windows_and_precisions_of_numpy_are_saved(
+    codec: AudioCodec, processor: CodecBPEProcessor, tmp_path: Path
+) -> None:
+    window = {"chunk_seconds": np.float32(0.5), "context_seconds": np.int64(1)}
+    CodecBPEProcessor.from_codec(codec, processor.tokenizer, **window).save_pretrained(tmp_path)
+    loaded = AutoProcessor.from_pretrained(tmp_path)
+    assert (loaded.chunk_seconds, loaded.context_seconds) == (0.5, 1)
+
+
+def test_a_codec_of_double_precision_is_saved_and_loaded(
+    saved: Path, processor: CodecBPEProcessor, clips: list[np.ndarray], tmp_path: Path
+) -> None:
+    double = load_codec(saved / "codec", num_codebooks=4, dtype="float64")
+    ours = CodecBPEProcessor.from_codec(double, processor.tokenizer)
+    ours.save_pretrained(tmp_path / "double")
+    loaded = AutoProcessor.from_pretrained(tmp_path / "double")
+    assert loaded.codec.dtype == torch.float64
+    assert ids_of(loaded, clips[0]) == ids_of(ours, clips[0])
+
+
 def test_saving_again_elsewhere(saved: Path, clips: list[np.ndarray], tmp_path: Path) -> None:
     loaded = AutoProcessor.from_pretrained(saved)
     loaded.save_pretrained(tmp_path / "again")
@@ -507,6 +530,24 @@ def test_dataset_map(saved: Path, clips: list[np.ndarray], tmp_path: Path, batch
     mapped = dataset.map(loaded, batched=batched, batch_size=2)
     assert mapped["input_ids"][:] == loaded(audio=paths)["input_ids"]
     assert mapped.column_names == ["audio", "text", "input_ids", "attention_mask"]
+
+
+def test_threads_do_not_truncate_for_each_other(
+    processor: CodecBPEProcessor, clips: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = [{}, {"truncation": True, "max_length": 20}] * 8
+    calls = [partial(processor, audio=clips[1], sampling_rate=RATE, **each) for each in options]
+    expected = [call()["input_ids"] for call in calls]
+    kind = type(processor.tokenizer)
+    set_state = kind.set_truncation_and_padding
+
+    def slowly(*args: Any, **kwargs: Any) -> None:
+        set_state(*args, **kwargs)
+        time.sleep(0.01)  # long enough for another thread to set it otherwise
+
+    monkeypatch.setattr(kind, "set_truncation_and_padding", slowly)
+    with ThreadPoolExecutor(8) as pool:
+        assert [done["input_ids"] for done in pool.map(lambda call: call(), calls)] == expected
 
 
 def test_examples(processor: CodecBPEProcessor, clips: list[np.ndarray]) -> None:
@@ -625,6 +666,8 @@ def test_one_sample(processor: CodecBPEProcessor) -> None:
     [
         ({}, "nothing to process"),
         ({"audio": []}, "nothing to process"),
+        ({"audio": [[0.5] * 9, []]}, "Clip 1 of 2 is an empty list"),
+        ({"audio": [np.zeros(9), []], "per_channel": True}, "Clip 1 of 2 is an empty list"),
         ({"text": "<|audio|>"}, "1 <|audio|> placeholder"),
         ({"text": "<pad>", "audio": np.zeros(9)}, "0 <|audio|> placeholder"),
         (

@@ -53,7 +53,8 @@ def test_all_by_default() -> None:
         ({"num_codebooks": 0}, "choose 1 to 32"),
         ({"bandwidth": 2.0}, "choose among 0.75, 1.5, 2.25"),
         ({"bandwidth": 48}, "is that of no number"),
-        ({"bandwidth": float("nan")}, "is that of no number"),
+        ({"bandwidth": float("nan")}, "bandwidth=nan is that of no number"),
+        ({"bandwidth": float("inf")}, "bandwidth=inf is that of no number"),
         ({"bandwidth": 3.0, "num_codebooks": 4}, "not both"),
     ],
 )

@@ -68,10 +68,14 @@ def _naming_our_class(read_config: Callable[..., Any]) -> Callable[..., Any]:
     The file names a class of Transformers', for those who do not have this package: see `portable`.
     """
     from .portable import is_codec_config
+    from .untrusted import checked_object
 
     @wraps(read_config)
-    def read(*args: Any, **kwargs: Any) -> Any:
-        config = read_config(*args, **kwargs)
+    def read(pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> Any:
+        config = checked_object(
+            read_config(pretrained_model_name_or_path, *args, **kwargs),
+            f"{pretrained_model_name_or_path}/tokenizer_config.json",
+        )
         return (
             {**config, "tokenizer_class": "CodecBPETokenizer"}
             if is_codec_config(config)

@@ -250,6 +250,8 @@ def checked_rate(rate: Any) -> int:
     Raises:
         SamplingRateError: It is not a positive whole number.
     """
+    if getattr(rate, "ndim", None) == 0:  # as datasets in the format of NumPy or torch have it
+        rate = rate.item()
     is_number = isinstance(rate, Real) and not isinstance(rate, bool)
     if not (is_number and rate >= 1 and float(rate).is_integer()):
         raise SamplingRateError(f"sampling_rate={rate!r} is not a rate: pass a whole number of Hz.")

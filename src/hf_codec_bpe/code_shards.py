@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,15 @@ Codes = npt.NDArray[np.integer[Any]]
 
 BATCH_ROWS = 64
 """Clips that are read at once."""
+_IN_PIN = {
+    "family": str,
+    "num_codebooks": int,
+    "codebook_sizes": list,
+    "sampling_rate": int,
+    "output_sampling_rate": int,
+    "frame_rate": (int, float),
+}
+_IN_SETTINGS = {"num_sources": (int, NoneType), "shard_size": int}
 _ROW = np.dtype([("shard", np.int32), ("row", np.int32), ("seconds", np.float64)])
 
 
@@ -83,8 +93,8 @@ class CodeShards:
         self.shards = sorted(self.path.glob("data/train-*.parquet"), key=shard_number)
         if not self.shards:
             raise CodesError(f"There are no codes in {self.path}: it holds no finished shard.")
-        self.pin: dict[str, Any] = read_made_by(self.path / PIN_FILE)
-        self._made_by = read_made_by(self.path / SETTINGS_FILE)
+        self.pin: dict[str, Any] = read_made_by(self.path / PIN_FILE, _IN_PIN)
+        self._made_by = read_made_by(self.path / SETTINGS_FILE, _IN_SETTINGS)
         if num_codebooks is not None and num_codebooks > self.pin["num_codebooks"]:
             raise CodesError(
                 f"{self.path} holds codes of {self.pin['num_codebooks']} codebooks, not of "
@@ -165,7 +175,7 @@ class CodeShards:
                 start += len(batch)
 
     def _warn_of_missing_shards(self) -> None:
-        num_sources = self._made_by["num_sources"]
+        num_sources = self._made_by.get("num_sources")
         if num_sources is None:
             return
         expected = -(-num_sources // self._made_by["shard_size"])
@@ -182,7 +192,7 @@ def info_of(pin: Mapping[str, Any]) -> CodecInfo:
     """What codec-bpe would write of a codec; the size is that of its largest codebook."""
     return CodecInfo(
         codec_type=pin["family"],
-        codec_model=pin["name_or_path"] or pin["family"],
+        codec_model=pin.get("name_or_path") or pin["family"],
         sampling_rate_encoder=pin["sampling_rate"],
         sampling_rate_decoder=pin["output_sampling_rate"],
         num_codebooks=pin["num_codebooks"],

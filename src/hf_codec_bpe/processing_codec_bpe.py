@@ -20,7 +20,7 @@ from transformers import BatchFeature
 from . import audio as sound
 from .alphabet import Errors
 from .codec_vocabulary import CodecVocabulary, alphabets_of
-from .codecs.encoding import check_window
+from .codecs.encoding import check_window, plain_number
 from .codecs.lazy import LazyCodec
 from .codecs.pin import CodecPin
 from .errors import CodecMismatchError, ProcessorError, TokenizerError, first_line
@@ -36,6 +36,7 @@ from .processing_features import Labels, tokenized
 from .processing_inputs import (
     CallOptions,
     as_clips,
+    check_none_is_empty,
     check_placeholders,
     checked_texts,
     clips_of_texts,
@@ -106,8 +107,8 @@ class CodecBPEProcessor(CodecProcessorMixin):
     ) -> None:
         super().__init__(feature_extractor, tokenizer, chat_template=chat_template)
         check_window(chunk_seconds, context_seconds)
-        self.chunk_seconds = chunk_seconds
-        self.context_seconds = context_seconds
+        self.chunk_seconds = plain_number(chunk_seconds)
+        self.context_seconds = plain_number(context_seconds)
         self.codec_index = codec_index
         if isinstance(codec, (str, os.PathLike)):
             alphabet = CodecVocabulary.of(tokenizer, index=codec_index).alphabet
@@ -378,6 +379,8 @@ class CodecBPEProcessor(CodecProcessorMixin):
         options: CallOptions,
         said: list[list[Span]] | None = None,
     ) -> BatchFeature:
+        if text is None:
+            check_none_is_empty(audio)
         clips = self._load(audio, options)
         texts = [self.audio_token] * len(clips) if text is None else checked_texts(text)
         if not texts:

@@ -5,7 +5,9 @@ Axis letters: L = tokens.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
+from threading import Lock
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -25,6 +27,14 @@ IGNORED = -100
 
 _PADDING = ("padding", "pad_to_multiple_of", "padding_side")
 _ASSISTANT = "assistant_masks"
+_TOKENIZING = Lock()
+"""Truncation is a state of a tokenizer's backend, so that threads would cut each other's texts."""
+if hasattr(os, "register_at_fork"):  # no child inherits a lock that nobody is left to release
+    os.register_at_fork(
+        before=_TOKENIZING.acquire,
+        after_in_parent=_TOKENIZING.release,
+        after_in_child=_TOKENIZING.release,
+    )
 
 
 def tokenized(
@@ -53,7 +63,8 @@ def tokenized(
         ProcessorError: Overflowing tokens, or labels of an assistant whom nobody marked.
     """
     _check(options, labels, assistant_spans)
-    features = _sequences(vocabulary, texts, options, whole_frames, assistant_spans is not None)
+    with _TOKENIZING:
+        features = _sequences(vocabulary, texts, options, whole_frames, assistant_spans is not None)
     if assistant_spans is not None:
         offsets = features.pop("offset_mapping")
         features[_ASSISTANT] = [

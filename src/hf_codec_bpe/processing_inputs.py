@@ -17,6 +17,7 @@ __all__ = [
     "CallOptions",
     "as_clips",
     "as_list",
+    "check_none_is_empty",
     "check_placeholders",
     "checked_texts",
     "clips_of_texts",
@@ -150,6 +151,20 @@ def clips_of_texts(audio: Any) -> list[int] | None:
     if not is_batch(audio) or not any(_is_for_one_text(each) for each in audio):
         return None
     return [len(each) if _is_for_one_text(each) else 1 for each in audio]
+
+
+def check_none_is_empty(audio: Any) -> None:
+    """Refuses an empty list among clips that no text tells apart: its sequence would be missing.
+
+    Raises:
+        ProcessorError: There is one.
+    """
+    numbers = clips_of_texts(audio) or []
+    if 0 in numbers:
+        raise ProcessorError(
+            f"Clip {numbers.index(0)} of {len(numbers)} is an empty list, which would become no "
+            "sequence: leave empty clips out, or pass text= with one text for each list of clips."
+        )
 
 
 def check_placeholders(

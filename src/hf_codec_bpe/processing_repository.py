@@ -21,6 +21,7 @@ from .errors import (
     first_line,
 )
 from .portable import STUB, copy_module
+from .untrusted import MAX_TOKENIZER_BYTES, checked_object, read_json
 from .vocabulary.files import make_portable
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ __all__ = ["CodecProcessorMixin"]
 
 _OF_THE_CODEC = {"bandwidth", "device", "dtype", "num_codebooks", "torch_dtype"}
 """What `load_codec` takes, and a processor would ignore."""
+_CONFIGS = ("processor_config.json", "tokenizer_config.json", "config.json")
 _AUTO_MAP = {"AutoProcessor": f"{STUB.stem}.CodecBPEProcessor"}
 """For those who pass `trust_remote_code=True` instead of importing the package."""
 
@@ -54,6 +56,7 @@ class CodecProcessorMixin(ProcessorMixin):
         Raises:
             ProcessorNotFoundError: Nothing there, no way to reach it, or files are missing.
             ProcessorError: What is there does not fit together, or was not made by this package.
+            RepositoryError: A file there is damaged.
         """
         name = os.fspath(pretrained_model_name_or_path)
         if misplaced := _OF_THE_CODEC & kwargs.keys():
@@ -62,6 +65,12 @@ class CodecProcessorMixin(ProcessorMixin):
                 "pinned, and .to(device) moves it. For another codec, make another processor: "
                 "CodecBPEProcessor.from_codec(load_codec(...), tokenizer)."
             )
+        # Transformers takes whatever JSON it finds for an object. A language model's config may
+        # list each of its many added tokens.
+        for file in _CONFIGS:
+            path = Path(name, kwargs.get("subfolder") or "", file)
+            if path.is_file():
+                checked_object(read_json(path, MAX_TOKENIZER_BYTES), str(path))
         try:
             processor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
         except CodecBPEError:

@@ -14,6 +14,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from .errors import CodesError, first_line
@@ -35,6 +36,7 @@ PIN_FILE = "codec.json"
 SETTINGS_FILE = "encoding.json"
 MADE_BY = b"hf_codec_bpe"
 """The key in the metadata of a shard under which it says what `encoding.json` says."""
+_ANYTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def shard_path(folder: Path, index: int) -> Path:
@@ -99,16 +101,34 @@ def changed_settings(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[s
     return [key for key in {**one, **other} if one.get(key) != other.get(key)]
 
 
-def read_made_by(path: Path) -> dict[str, Any]:
+def read_made_by(path: Path, wanted: Mapping[str, Any] = _ANYTHING) -> dict[str, Any]:
     """Reads a file that says how the codes beside it were made.
 
+    Args:
+        path: The file.
+        wanted: What the caller is going to read from it, and the type of each.
+
     Raises:
-        CodesError: It is damaged or not there.
+        CodesError: It is damaged or not there, or lacks some of that.
     """
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise CodesError(
-            f"{path}, which says how the codes beside it were made, cannot be read "
-            f"({first_line(error)}): restore it, or encode to another folder."
-        ) from error
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unusable(path, first_line(error)) from error
+    if not isinstance(values, dict):
+        raise _unusable(path, f"it holds {str(values)[:40]!r}, not an object of names and values")
+    wrong = [name for name, kind in wanted.items() if not isinstance(values.get(name), kind)]
+    if wrong:
+        what = f"its {wrong[0]} is {values[wrong[0]]!r}" if wrong[0] in values else f"no {wrong[0]}"
+        raise _unusable(path, what)
+    return values
+
+
+def _unusable(path: Path, reason: str) -> CodesError:
+    advice = "encode to another folder"
+    if path.name == PIN_FILE:  # which holds nothing that the other one does not
+        advice = "remove it and run the same encoding again, which writes it anew"
+    return CodesError(
+        f"{path}, which says how the codes beside it were made, cannot be read ({reason}): restore "
+        f"it, or {advice}."
+    )

@@ -16,7 +16,13 @@ from typing import Any
 
 from .errors import RepositoryError
 
-__all__ = ["check_tokenizer_files", "check_weights_index", "is_repository_name", "read_json"]
+__all__ = [
+    "check_tokenizer_files",
+    "check_weights_index",
+    "checked_object",
+    "is_repository_name",
+    "read_json",
+]
 
 MAX_CONFIG_BYTES = 4 * 2**20
 MAX_TOKENIZER_BYTES = 256 * 2**20
@@ -52,7 +58,23 @@ def read_json(path: str | os.PathLike[str], max_bytes: int) -> Any:
     except RecursionError as error:
         raise RepositoryError(f"{path} is nested too deeply.") from error
     except ValueError as error:
-        raise RepositoryError(f"{path} cannot be used: {error}") from error
+        raise RepositoryError(
+            f"{path} cannot be used ({error}): get the whole file again."
+        ) from error
+
+
+def checked_object(content: Any, path: str) -> dict[str, Any]:
+    """What a JSON file holds, if that is names and values.
+
+    Raises:
+        RepositoryError: It is something else.
+    """
+    if not isinstance(content, dict):
+        raise RepositoryError(
+            f"{path} holds {str(content)[:40]!r}, but must hold a JSON object, as save_pretrained "
+            "writes it: get the whole repository again, or save it again."
+        )
+    return content
 
 
 def check_tokenizer_files(files: Mapping[str, str | None]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import math
 import sys
 from collections.abc import Iterable
@@ -207,6 +206,7 @@ def frame_rate_of(given: float | None, tokenizer: str, codes: Path | None) -> fl
     """
     from ..bundled import place_of
     from ..code_shards import open_codes
+    from ..untrusted import MAX_CONFIG_BYTES, checked_object, read_json
 
     if given:
         return given
@@ -215,7 +215,8 @@ def frame_rate_of(given: float | None, tokenizer: str, codes: Path | None) -> fl
         _check_frames(info.codec_type)
         return info.framerate
     path = Path(place_of(tokenizer), "processor_config.json")
-    codec = json.loads(path.read_text(encoding="utf-8")).get("codec") if path.exists() else None
+    written = read_json(path, MAX_CONFIG_BYTES) if path.exists() else {}
+    codec = checked_object(written, str(path)).get("codec")
     if not codec:
         raise CodesError(
             f"Neither {codes or 'a folder of codes'} nor {tokenizer} says how many frames a second "

@@ -31,6 +31,7 @@ __all__ = [
     "encode_clips",
     "encode_window",
     "no_codes",
+    "plain_number",
     "window_samples",
 ]
 
@@ -113,6 +114,16 @@ def check_window(chunk_seconds: float | None, context_seconds: float) -> None:
             "the chunk is the end.",
             stacklevel=2,
         )
+
+
+def plain_number(value: Any) -> Any:
+    """A number of NumPy's as one of Python's, which JSON can hold; all else as it is.
+
+    Example:
+        >>> plain_number(np.float32(0.5)), plain_number(None)
+        (0.5, None)
+    """
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def checked_clips(waveforms: Sequence[Any]) -> list[Waveform]:

@@ -129,6 +129,12 @@ def _loaded(
         raise CodecNotFoundError(_not_found(name, where["revision"], error)) from error
     except (SafetensorError, ValueError, RuntimeError) as error:
         raise CodecError(f"{name} cannot be loaded as a codec: {first_line(error)}") from error
+    except (AttributeError, TypeError) as error:  # where Transformers takes any JSON for an object
+        raise CodecError(
+            f"{name} cannot be loaded as a codec ({first_line(error)}). That happens where "
+            "config.json or preprocessor_config.json is not a JSON object: get the whole "
+            "repository again."
+        ) from error
     known_as = place if on_hub else None
     return family(model, feature_extractor, name_or_path=known_as, revision=revision, **choice)
 

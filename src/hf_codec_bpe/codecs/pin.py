@@ -136,7 +136,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "output_sampling_rate": _is_count,
     "frame_rate": lambda value: isinstance(value, (int, float)) and 0 < value < math.inf,
     "fingerprint": lambda value: value is None or _is_text(value),
-    "dtype": lambda value: value in ("float32", "float16", "bfloat16"),
+    "dtype": lambda value: value in ("float64", "float32", "float16", "bfloat16"),
     "resampler": _is_text,
     "settings": lambda value: isinstance(value, Mapping),
 }

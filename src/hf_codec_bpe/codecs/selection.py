@@ -48,7 +48,7 @@ def select_codebooks(
         num_codebooks = _count(sizes, frame_rate, bandwidth)
     if num_codebooks is not None and num_codebooks not in range(fewest, len(sizes) + 1):
         raise CodecError(
-            f"num_codebooks={num_codebooks} is not possible: this model has {len(sizes)} "
+            f"num_codebooks={num_codebooks!r} is not possible: this model has {len(sizes)} "
             f"codebooks, choose {fewest} to {len(sizes)}."
         )
     return tuple(sizes if num_codebooks is None else sizes[: int(num_codebooks)])
@@ -58,7 +58,8 @@ def _count(sizes: Sequence[int], frame_rate: float, bandwidth: float) -> int:
     wanted = bandwidth if bandwidth > LARGEST_KBPS else bandwidth * 1000
     possible = [frame_rate * bits for bits in accumulate(math.log2(size) for size in sizes)]
     nearest = min(range(len(possible)), key=lambda k: abs(possible[k] - wanted))
-    if not abs(possible[nearest] - wanted) <= TOLERANCE * wanted:
+    is_near = abs(possible[nearest] - wanted) <= TOLERANCE * wanted
+    if not (is_near and math.isfinite(wanted)):
         choices = ", ".join(f"{bps / 1000:g}" for bps in possible)
         raise CodecError(
             f"bandwidth={bandwidth:g} is that of no number of codebooks: choose among {choices} "

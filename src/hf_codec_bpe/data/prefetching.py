@@ -28,7 +28,8 @@ def prefetched(
 
     Args:
         items: Runs in a thread of its own, and is closed there.
-        num_threads: How many threads go through the streams, one each; likewise.
+        num_threads: How many threads go through the streams, one each; likewise. No more are
+            started than can have one, whatever is asked for.
         ahead: How many items and streams may be begun or wait for a thread.
         weight: How much an item of a stream counts while it waits.
         limit: How much may wait, and one item of the stream that is being taken from in any case.
@@ -48,6 +49,8 @@ def prefetched(
                 else:
                     yield item
 
+    # Beside those ahead, one may be next in any case, and one is being taken from.
+    num_threads = min(num_threads, ahead + 2)
     # Daemons: where somebody leaves this generator open, the process ends nevertheless.
     threads = [Thread(target=_fill, args=(queue, begun()), name="prefetching", daemon=True)]
     for _ in range(num_threads):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..code_shards import num_clips
+from ..codecs.encoding import plain_number
 from ..shard_files import PIN_FILE, SETTINGS_FILE, errors_path, shard_number, shard_path
 from .encoding_progress import Progress
 from .output_folder import begin_folder, sweep, write_json
@@ -39,7 +40,7 @@ class ShardPlan(NamedTuple):
     def settings(self) -> dict[str, Any]:
         """What runs that fill one folder must have in common."""
         return {
-            "shard_size": self.shard_size,
+            "shard_size": plain_number(self.shard_size),
             "num_sources": self.sources.num_sources,
             "sources": self.sources.identity,
         }

@@ -18,7 +18,7 @@ import numpy as np
 from ..audio import Waveform
 from ..audio_blocks import audio_blocks
 from ..audio_sources import printable
-from ..codecs.encoding import window_samples
+from ..codecs.encoding import plain_number, window_samples
 from ..codecs.windows import clip_windows
 from ..errors import AudioError, CodecBPEError, CodecError, first_line
 from .prefetching import prefetched
@@ -73,8 +73,8 @@ class EncodingOptions:
     def settings(self) -> dict[str, Any]:
         """Those that change codes."""
         return {
-            "chunk_seconds": self.chunk_seconds,
-            "context_seconds": self.context_seconds,
+            "chunk_seconds": plain_number(self.chunk_seconds),
+            "context_seconds": plain_number(self.context_seconds),
             "per_channel": self.per_channel,
         }
 

@@ -38,6 +38,7 @@ from ..processing_codec_bpe import CodecBPEProcessor
 from ..shard_files import encoding_errors
 from ..training import train_tokenizer
 from ..training.trainer import check_vocab_size, frames_of_chunk
+from ..untrusted import checked_object
 
 if TYPE_CHECKING:
     from ..codecs import AudioCodec
@@ -227,7 +228,7 @@ def _name(files: Sequence[str]) -> str:
 
 def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return checked_object(json.loads(path.read_text(encoding="utf-8")), path.name)
     except ValueError as error:
         raise BuildError(
             f"{path} is damaged ({first_line(error)}): remove it, and run the same again."
