@@ -278,7 +278,7 @@ def test_what_does_not_fit_in_memory_says_what_to_do(
 
 @pytest.mark.parametrize("num_codebooks", [0, -1, 1000, 1.5, "2"])
 def test_impossible_numbers_of_codebooks(family: str, num_codebooks: int) -> None:
-    with pytest.raises(CodecError, match=f"num_codebooks={num_codebooks} is not possible"):
+    with pytest.raises(CodecError, match=f"num_codebooks={num_codebooks!r} is not possible"):
         codec_class(family)(make(family).model, num_codebooks=num_codebooks)
 
 
