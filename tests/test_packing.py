@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import re
 from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import groupby
@@ -289,6 +290,21 @@ def test_chunks_in_files_are_one_recording(tmp_path: Path) -> None:
     save_codes(tmp_path / "a" / "x_c0.npy", long)
     with pytest.raises(CodesError, match="is there twice, whole and in chunks"):
         list(Recordings(CodesFolder(tmp_path)))
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_chunk_that_is_missing_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, missing: int
+) -> None:
+    starts = ["000000_000", "000000_667", "000001_333", "000002_000"]
+    for name in ("x_c0", "y_c0"):
+        for start in starts:
+            save_codes(tmp_path / f"{name}_t{start}.npy", CODES[0])
+    Recordings(CodesFolder(tmp_path, num_files=7))  # where the end is missing nobody can tell
+    assert not caplog.records
+    (tmp_path / f"y_c0_t{starts[missing]}.npy").unlink()
+    pack_codes(tmp_path, plain())
+    assert re.search(r"Chunks of 1 recording\(s\) are missing, .*y_c0 among them", caplog.text)
 
 
 def test_chunks_of_a_recording_are_in_order_where_milliseconds_were_rounded_up(
