@@ -551,6 +551,15 @@ def test_a_streams_ids_are_unique(corpus: Path) -> None:
         encode(Dataset.from_dict(columns).to_iterable_dataset(), "out", id_column="id")
 
 
+@pytest.mark.parametrize("id_", [None, ""])
+def test_a_clip_without_an_id_is_named(corpus: Path, id_: str | None) -> None:
+    columns = {"audio": [str(path) for path in clips_of(corpus)[:2]], "id": ["x", id_]}
+    dataset = Dataset.from_dict(columns)
+    for rows in (dataset, dataset.to_iterable_dataset()):
+        with pytest.raises(CodesError, match=r"Row 1 has .* in the column 'id', which is no id"):
+            encode(rows, "out", id_column="id")
+
+
 @pytest.mark.parametrize("name", [b"caf\xe9.wav", "x\u2028y.wav".encode(), "\u00e9 z.wav".encode()])
 @pytest.mark.parametrize("layout", ["parquet", "npy"])
 def test_odd_names_stop_nothing(corpus: Path, layout: str, name: bytes) -> None:
