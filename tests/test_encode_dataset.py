@@ -287,6 +287,15 @@ def test_an_empty_source_is_not_the_current_folder(corpus: Path) -> None:
     assert not Path("out").exists()
 
 
+def test_an_empty_folder_of_codes_is_not_the_current_one(corpus: Path) -> None:
+    encode(corpus, ".")
+    with pytest.raises(CodesError, match="The folder of codes is an empty string"):
+        encode(corpus, "")
+    for read in (CodeShards, CodesFolder, open_codes):
+        with pytest.raises(CodesError, match="The folder of codes is an empty string"):
+            read("")
+
+
 def test_a_bad_file_is_noted_and_touches_no_other(
     corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

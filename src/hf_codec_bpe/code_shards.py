@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .codes_folder import CodecInfo, CodesFolder, check_num_files, file_name, sample
+from .codes_folder import CodecInfo, CodesFolder, check_num_files, file_name, named_folder, sample
 from .errors import CodesError, first_line
 from .shard_files import (
     MADE_BY,
@@ -88,7 +88,7 @@ class CodeShards:
         max_seconds: float | None = None,
         seed: int = 0,
     ) -> None:
-        self.path = Path(path)
+        self.path = named_folder(path)
         self.num_codebooks = num_codebooks
         self.shards = sorted(self.path.glob("data/train-*.parquet"), key=shard_number)
         if not self.shards:
