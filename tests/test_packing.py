@@ -537,6 +537,9 @@ def test_codes_and_files_that_cannot_be(tmp_path: Path) -> None:
         list(pack_codes([CODES[0][:2]], plain()))
     with pytest.raises(CodesError, match="no codes in"):
         pack_codes(tmp_path, plain())
+    dataset = Dataset.from_dict({"id": ["a"], "codes": [CODES[0].tolist()]})
+    with pytest.raises(CodesError, match=r"\(id, codes\) is not clips .* dataset\['codes'\]"):
+        pack_codes(dataset, plain())
     with pytest.raises(TokenizerError, match="knows no codes"):
         pack_codes(CODES, bases.gpt2_like())
     torn = extend_tokenizer(bases.gpt2_like(), plain())
