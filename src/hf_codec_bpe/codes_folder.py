@@ -256,5 +256,5 @@ def save_codes(path: str | os.PathLike[str], codes: Codes) -> None:
     """Writes codes `[K, T]` so that codec-bpe reads them too (it needs 32 bits)."""
     buffer = io.BytesIO()  # written to a file, numpy may leave its end out and not say so
     np.save(buffer, codes.astype(np.int32), allow_pickle=False)
-    with appearing_file(Path(path), is_durable=True) as partial:
+    with appearing_file(Path(path), is_durable=True, is_shared=True) as partial:
         partial.write_bytes(buffer.getbuffer())
