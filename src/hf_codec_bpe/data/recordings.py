@@ -75,7 +75,7 @@ class Recordings:
         if broken:
             logger.warning(
                 "Chunks of %d recording(s) are missing, %s among them; what is before and after is "
-                "joined. Encode these recordings again.",
+                "joined. Remove the other files of these recordings, and encode them again.",
                 len(broken),
                 broken[0],
             )
