@@ -287,6 +287,15 @@ def test_an_empty_source_is_not_the_current_folder(corpus: Path) -> None:
     assert not Path("out").exists()
 
 
+def test_an_empty_folder_of_codes_is_not_the_current_one(corpus: Path) -> None:
+    encode(corpus, ".")
+    with pytest.raises(CodesError, match="The folder of codes is an empty string"):
+        encode(corpus, "")
+    for read in (CodeShards, CodesFolder, open_codes):
+        with pytest.raises(CodesError, match="The folder of codes is an empty string"):
+            read("")
+
+
 def test_a_bad_file_is_noted_and_touches_no_other(
     corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -551,6 +560,15 @@ def test_a_streams_ids_are_unique(corpus: Path) -> None:
         encode(Dataset.from_dict(columns).to_iterable_dataset(), "out", id_column="id")
 
 
+@pytest.mark.parametrize("id_", [None, ""])
+def test_a_clip_without_an_id_is_named(corpus: Path, id_: str | None) -> None:
+    columns = {"audio": [str(path) for path in clips_of(corpus)[:2]], "id": ["x", id_]}
+    dataset = Dataset.from_dict(columns)
+    for rows in (dataset, dataset.to_iterable_dataset()):
+        with pytest.raises(CodesError, match=r"Row 1 has .* in the column 'id', which is no id"):
+            encode(rows, "out", id_column="id")
+
+
 @pytest.mark.parametrize("name", [b"caf\xe9.wav", "x\u2028y.wav".encode(), "\u00e9 z.wav".encode()])
 @pytest.mark.parametrize("layout", ["parquet", "npy"])
 def test_odd_names_stop_nothing(corpus: Path, layout: str, name: bytes) -> None:
@@ -798,6 +816,60 @@ def test_npy_files_of_other_clips_are_not_taken_for_ones_own(corpus: Path, tmp_p
     encode(rows, "numbered", format="npy")
     with pytest.raises(CodesError, match="the clips are others"):
         encode(rows.select(range(8, -1, -1)), "numbered", format="npy")
+
+
+def test_npy_files_of_a_longer_clip_do_not_outlive_it(tmp_path: Path) -> None:
+    options = {"format": "npy", "per_channel": True, "chunk_seconds": 0.5, "file_per_chunk": True}
+    clip, stereo = tmp_path / "x.wav", np.stack([tiny.speech_like(40_000, i) for i in (1, 2)])
+    for samples in (stereo, stereo[0, :15_000]):
+        save_audio(samples, clip, 24_000)
+        encode(clip, "out", overwrite=True, **options)
+    encode(clip, "alone", **options)
+    assert files_of("out") == files_of("alone")
+    clip.write_text("no audio")
+    assert len(encode(clip, "out", overwrite=True, **options).errors) == 1
+    assert len(encode(clip, "out", **options).errors) == 1  # it is tried again
+
+
+def test_npy_files_of_a_run_that_was_killed_are_made_anew(tmp_path: Path) -> None:
+    options = {"format": "npy", "chunk_seconds": 0.5, "file_per_chunk": True}
+    clip = save_audio(tiny.speech_like(40_000), tmp_path / "x.wav", 24_000)
+    encode(clip, "out", **options)
+    Path("out/x_c0_t000000_000.npy").unlink()  # which is written last
+    save_audio(tiny.speech_like(15_000), clip, 24_000)
+    encode(clip, "out", **options)
+    encode(clip, "alone", **options)
+    assert files_of("out") == files_of("alone")
+
+
+def test_two_runs_write_one_npy_file(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace = Path.replace
+
+    def replace_late(path: Path, target: Path) -> Path:
+        if target.suffix == ".npy":
+            monkeypatch.setattr(Path, "replace", replace)
+            encode(corpus, "out", format="npy")  # all of it, before this file takes its place
+        return replace(path, target)
+
+    encode(corpus, "whole", format="npy")
+    monkeypatch.setattr(Path, "replace", replace_late)
+    encode(corpus, "out", format="npy")
+    assert files_of("out") == files_of("whole")
+
+
+def test_what_a_killed_run_left_of_npy_files_is_removed(corpus: Path) -> None:
+    program = (
+        "import os; from pathlib import Path; from tests.test_encode_dataset import encode\n"
+        "Path.replace = lambda path, target: target.suffix == '.npy' and os._exit(9) or "
+        "os.rename(path, target)\n"
+        f"encode({str(corpus)!r}, 'out', format='npy')"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    assert subprocess.run([sys.executable, "-c", program], env=environment).returncode == 9
+    assert list(Path("out").rglob(".*.npy.*"))
+    encode(corpus, "out", format="npy")
+    encode(corpus, "whole", format="npy")
+    assert files_of("out") == files_of("whole")
 
 
 def test_an_npy_file_is_whole_or_not_there(corpus: Path) -> None:

@@ -176,6 +176,15 @@ def test_options_are_honoured(hub: LocalHub, processor: CodecBPEProcessor) -> No
         CodecBPEProcessor.from_pretrained(NAME, token=hub.other_token)
 
 
+def test_a_hub_that_cannot_be_reached_is_a_clear_error(
+    processor: CodecBPEProcessor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = f"http://127.0.0.1:{isolation.free_port()}"
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", nobody)
+    with pytest.raises(PushError, match=r"could not be pushed: .* Check the name, the connection"):
+        processor.push_to_hub(NAME)
+
+
 def test_save_pretrained_pushes_too(processor: CodecBPEProcessor, tmp_path: Path) -> None:
     processor.save_pretrained(tmp_path / "one", push_to_hub=True, repo_id=NAME, private=True)
     assert HfApi().model_info(NAME).private

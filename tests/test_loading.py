@@ -68,6 +68,12 @@ def test_another_model_is_no_codec(tmp_path: Path) -> None:
         load_codec(tmp_path)
 
 
+def test_a_processor_is_no_codec_but_holds_one() -> None:
+    with pytest.raises(CodecError, match=r"not a codec\. If it has a folder codec/, name that one"):
+        load_codec(demo_repo())
+    assert load_codec(demo_repo(), subfolder="codec").num_codebooks == 8
+
+
 def test_an_unknown_model_type(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "quack"}))

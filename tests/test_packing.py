@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import re
 from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import groupby
@@ -291,6 +292,21 @@ def test_chunks_in_files_are_one_recording(tmp_path: Path) -> None:
         list(Recordings(CodesFolder(tmp_path)))
 
 
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_chunk_that_is_missing_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, missing: int
+) -> None:
+    starts = ["000000_000", "000000_667", "000001_333", "000002_000"]
+    for name in ("x_c0", "y_c0"):
+        for start in starts:
+            save_codes(tmp_path / f"{name}_t{start}.npy", CODES[0])
+    Recordings(CodesFolder(tmp_path, num_files=7))  # where the end is missing nobody can tell
+    assert not caplog.records
+    (tmp_path / f"y_c0_t{starts[missing]}.npy").unlink()
+    pack_codes(tmp_path, plain())
+    assert re.search(r"Chunks of 1 recording\(s\) are missing, .*y_c0 among them", caplog.text)
+
+
 def test_chunks_of_a_recording_are_in_order_where_milliseconds_were_rounded_up(
     tmp_path: Path,
 ) -> None:
@@ -521,6 +537,9 @@ def test_codes_and_files_that_cannot_be(tmp_path: Path) -> None:
         list(pack_codes([CODES[0][:2]], plain()))
     with pytest.raises(CodesError, match="no codes in"):
         pack_codes(tmp_path, plain())
+    dataset = Dataset.from_dict({"id": ["a"], "codes": [CODES[0].tolist()]})
+    with pytest.raises(CodesError, match=r"\(id, codes\) is not clips .* dataset\['codes'\]"):
+        pack_codes(dataset, plain())
     with pytest.raises(TokenizerError, match="knows no codes"):
         pack_codes(CODES, bases.gpt2_like())
     torn = extend_tokenizer(bases.gpt2_like(), plain())

@@ -470,6 +470,16 @@ def test_a_processor_without_codec_is_for_text_and_is_not_saved(
     assert not (tmp_path / "mute").exists()
 
 
+def test_nothing_is_saved_onto_a_file(processor: CodecBPEProcessor, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for place in (tmp_path / "file", ""):
+        with pytest.raises(ProcessorError, match="is a file or has no name: save to a folder"):
+            processor.save_pretrained(place)
+    with pytest.raises(CodecError, match="file is a file: save to a folder"):
+        processor.codec.save_pretrained(tmp_path / "file")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 @pytest.mark.parametrize(
     ("change", "error"),
     [

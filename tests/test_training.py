@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from codec_bpe.core.trainer import Trainer
-from datasets import Dataset
+from datasets import Dataset, DatasetDict
 
 from hf_codec_bpe import CodecBPETokenizer, CodesFolder, train_tokenizer
 from hf_codec_bpe.codes_folder import CodecInfo, save_codes
@@ -193,6 +193,14 @@ def test_bad_options(options: dict[str, object], message: str) -> None:
 def test_an_iterator_that_has_given_its_clips_already(caplog: pytest.LogCaptureFixture) -> None:
     train_tokenizer(iter(()), codebook_sizes=[SIZE] * K, vocab_size=100)
     assert "There were no codes to train on" in caplog.text
+
+
+def test_a_dataset_is_not_its_column_of_codes(codes: list[np.ndarray]) -> None:
+    dataset = Dataset.from_dict({"id": ["a"], "codes": [codes[0].tolist()]})
+    splits = DatasetDict(train=dataset)
+    for whole, names in ((dataset, "id, codes"), (splits, "train"), (dataset[:], "id, codes")):
+        with pytest.raises(CodesError, match=rf"\({names}\) is not clips of codes: pass the col"):
+            train_tokenizer(whole, codebook_sizes=[SIZE] * K, vocab_size=100)
 
 
 def test_folders(tmp_path: Path) -> None:

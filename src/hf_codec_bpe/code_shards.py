@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from types import NoneType
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .codes_folder import CodecInfo, CodesFolder, check_num_files, file_name, sample
+from .codes_folder import CodecInfo, CodesFolder, check_num_files, file_name, named_folder, sample
 from .errors import CodesError, first_line
 from .shard_files import (
     MADE_BY,
@@ -30,7 +30,7 @@ from .shard_files import (
     shard_path,
 )
 
-__all__ = ["CodeShards", "info_of", "num_clips", "open_codes"]
+__all__ = ["CodeShards", "clips_in", "info_of", "num_clips", "open_codes"]
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class CodeShards:
         max_seconds: float | None = None,
         seed: int = 0,
     ) -> None:
-        self.path = Path(path)
+        self.path = named_folder(path)
         self.num_codebooks = num_codebooks
         self.shards = sorted(self.path.glob("data/train-*.parquet"), key=shard_number)
         if not self.shards:
@@ -209,6 +209,23 @@ def open_codes(path: str | os.PathLike[str], **options: Any) -> CodesFolder | Co
     """
     is_shards = any(Path(path).glob("data/train-*.parquet"))
     return CodeShards(path, **options) if is_shards else CodesFolder(path, **options)
+
+
+def clips_in(codes: str | os.PathLike[str] | Iterable[Any]) -> Iterable[Any]:
+    """The clips `[K, T]` of a folder, or of any iterable but a dataset of several columns.
+
+    Raises:
+        CodesError: There are none in the folder, or it is a dataset, whose rows are no codes.
+    """
+    if isinstance(codes, (str, os.PathLike)):
+        return open_codes(codes)
+    if isinstance(codes, Mapping) or hasattr(codes, "column_names"):
+        names = codes if isinstance(codes, Mapping) else codes.column_names or ()
+        raise CodesError(
+            f"This {type(codes).__name__} ({', '.join(map(str, names))}) is not clips of codes: "
+            "pass the column that holds them, such as dataset['codes'], of one split."
+        )
+    return codes
 
 
 def _batches(

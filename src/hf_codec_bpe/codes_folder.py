@@ -27,6 +27,7 @@ __all__ = [
     "check_length",
     "check_num_files",
     "file_name",
+    "named_folder",
     "sample",
     "save_codes",
 ]
@@ -83,7 +84,7 @@ class CodesFolder:
         max_seconds: float | None = None,
         seed: int = 0,
     ) -> None:
-        self.path = Path(path)
+        self.path = named_folder(path)
         self.num_codebooks = num_codebooks
         wanted = [codes_filter] if isinstance(codes_filter, str) else codes_filter
         files = sorted(self.path.rglob("*.npy"), key=str)
@@ -204,6 +205,20 @@ def check_num_files(num_files: int | None) -> None:
         raise CodesError(f"num_files={num_files} chooses nothing: pass 1 or more.")
 
 
+def named_folder(path: str | os.PathLike[str]) -> Path:
+    """A folder of codes, but not by an empty name, which would be the current folder.
+
+    Raises:
+        CodesError: The name is empty.
+    """
+    if path == "":
+        raise CodesError(
+            "The folder of codes is an empty string, as a variable without a value is: name a "
+            "folder. '.' is the current one."
+        )
+    return Path(path)
+
+
 def file_name(id_: str) -> str:
     """What to call a clip's file: its id without the ending of an audio file.
 
@@ -241,5 +256,5 @@ def save_codes(path: str | os.PathLike[str], codes: Codes) -> None:
     """Writes codes `[K, T]` so that codec-bpe reads them too (it needs 32 bits)."""
     buffer = io.BytesIO()  # written to a file, numpy may leave its end out and not say so
     np.save(buffer, codes.astype(np.int32), allow_pickle=False)
-    with appearing_file(Path(path), is_durable=True) as partial:
+    with appearing_file(Path(path), is_durable=True, is_shared=True) as partial:
         partial.write_bytes(buffer.getbuffer())

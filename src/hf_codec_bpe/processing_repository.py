@@ -144,8 +144,14 @@ class CodecProcessorMixin(ProcessorMixin):
             kwargs: Passed on to `push_to_hub`.
 
         Raises:
-            ProcessorError: The processor has no codec, so that nobody could load it.
+            ProcessorError: The processor has no codec, so that nobody could load it; or there is no
+                such folder, but a file.
         """
+        if os.fspath(save_directory) == "" or os.path.isfile(save_directory):
+            raise ProcessorError(
+                f"save_directory={os.fspath(save_directory)!r} is a file or has no name: save to a "
+                "folder."
+            )
         if self.codec_pin is None:
             raise ProcessorError(
                 "A processor without a codec cannot be saved: it would not decode. Make one with "

@@ -304,7 +304,13 @@ class AudioCodec(ABC):
         return self
 
     def save_pretrained(self, save_directory: str | os.PathLike[str]) -> None:
-        """Writes the model and its feature extractor; `load_codec` reads the folder."""
+        """Writes the model and its feature extractor; `load_codec` reads the folder.
+
+        Raises:
+            CodecError: It is a file.
+        """
+        if os.path.isfile(save_directory):  # Transformers would fail without saying why
+            raise CodecError(f"{save_directory} is a file: save to a folder.")
         self.model.save_pretrained(save_directory)
         self.feature_extractor.save_pretrained(save_directory)
 

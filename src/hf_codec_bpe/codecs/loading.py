@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedConfig
 
 from ..bundled import place_of
+from ..configuration_codec_bpe import CodecBPEConfig
 from ..errors import CodecBPEError, CodecError, CodecNotFoundError, first_line
 from ..presets import Preset, find_preset, similar_presets
 from ..untrusted import check_weights_index
@@ -120,6 +121,7 @@ def _loaded(
         revision = _commit(place, where) if on_hub else None
         files = {**where, "revision": revision}
         config = AutoConfig.from_pretrained(place, trust_remote_code=False, **files)
+        _check_not_processor(name, config)
         family = codec_class(config.model_type)
         model = _load_model(place, config, dtype, files)
         feature_extractor = _load_feature_extractor(place, files)
@@ -137,6 +139,15 @@ def _loaded(
         ) from error
     known_as = place if on_hub else None
     return family(model, feature_extractor, name_or_path=known_as, revision=revision, **choice)
+
+
+def _check_not_processor(name: str, config: PreTrainedConfig) -> None:
+    if config.model_type == CodecBPEConfig.model_type:
+        raise CodecError(
+            f"{name} holds a tokenizer or a processor, not a codec. If it has a folder "
+            f"{CODEC_FOLDER}/, name that one, on the Hub by subfolder={CODEC_FOLDER!r}; otherwise "
+            "name the codec that its processor_config.json names."
+        )
 
 
 def _load_original(preset: Preset, where: dict[str, Any], **choice: Any) -> AudioCodec:

@@ -24,7 +24,7 @@ def dataset_sources(dataset: Any, audio_column: str, id_column: str | None) -> S
 
     Raises:
         AudioError: Several splits, no such column.
-        CodesError: Two clips have the same id.
+        CodesError: Two clips have the same id, or one has none.
     """
     import datasets
 
@@ -63,9 +63,20 @@ class _Clips:
     def __iter__(self) -> Iterator[Source]:
         for index, row in enumerate(self.rows, self.start):
             audio = row.get(self.audio_column)
-            id_ = str(index) if self.id_column is None else str(row[self.id_column])
+            name = self.id_column
+            id_ = str(index) if name is None else _id(row[name], index, name)
             path = audio.get("path") if isinstance(audio, Mapping) else audio
             yield Source(id_, path if isinstance(path, str) else None, audio)
+
+
+def _id(value: Any, index: int, column: str) -> str:
+    """A row's id, which nothing stands in for."""
+    if value is None or value == "":
+        raise CodesError(
+            f"Row {index} has {value!r} in the column {column!r}, which is no id: give every clip "
+            "one, or leave id_column out, which numbers them."
+        )
+    return str(value)
 
 
 _NUM_FIRST = 4
@@ -139,7 +150,8 @@ class _DatasetColumn(_Column):
     def __init__(self, dataset: Any, audio_column: str, id_column: str | None) -> None:
         super().__init__(dataset, audio_column, id_column)
         self.num_sources = len(dataset)
-        ids = [] if id_column is None else list(map(str, dataset[id_column]))
+        column: Iterable[Any] = () if id_column is None else dataset[id_column]
+        ids = [_id(value, index, str(id_column)) for index, value in enumerate(column)]
         check_ids(ids)
         step = max(1, len(dataset) // NUM_PROBES)
         probes = (repr(dataset[index]) for index in range(0, len(dataset), step))

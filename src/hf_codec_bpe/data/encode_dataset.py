@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from ..codes_folder import named_folder
 from ..errors import CodesError
 from ..shard_files import encoding_errors
 from .audio_files import EXTENSIONS
@@ -128,6 +128,7 @@ def encode_dataset(
         ```
     """
     _check(format, file_per_chunk, shard_size, num_shards, shard_index)
+    folder = named_folder(out)
     options = EncodingOptions(
         per_channel, batch_size, chunk_seconds, context_seconds, sampling_rate, num_workers
     )
@@ -143,13 +144,15 @@ def encode_dataset(
     common: dict[str, Any] = {"overwrite": overwrite, "show_progress": show_progress}
     if format == "npy":
         progress, num_there = encode_to_files(
-            plan, Path(out), codec, options, file_per_chunk=file_per_chunk, **common
+            plan, folder, codec, options, file_per_chunk=file_per_chunk, **common
         )
     else:
         progress, num_there = encode_to_shards(
-            plan, Path(out), codec, options, retry_errors=retry_errors, **common
+            plan, folder, codec, options, retry_errors=retry_errors, **common
         )
-    return EncodingSummary(progress.num_encoded, progress.seconds, num_there, encoding_errors(out))
+    return EncodingSummary(
+        progress.num_encoded, progress.seconds, num_there, encoding_errors(folder)
+    )
 
 
 def _check(

@@ -5,12 +5,15 @@ Axis letters: K = codebooks, T = frames.
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..appearing import is_left_behind
 from ..audio_sources import printable
 from ..code_shards import info_of
 from ..codecs.encoding import window_samples
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     from ..codecs import AudioCodec
 
 __all__ = ["codec_info", "encode_to_files"]
+
+_FILE = re.compile(r"(?P<clip>.+)_c(?P<place>\d+(_t\d+_\d{3,4})?)")
+"""The name of a clip's file, or of a chunk's."""
 
 
 def encode_to_files(
@@ -66,6 +72,7 @@ def encode_to_files(
         note_origins(out, plan.shard_index, todo, overwrite=overwrite)
     with writing(out):
         info.save(out)
+    files.look_through()
     num_there = 0
     own: set[str] = set()
 
@@ -89,6 +96,7 @@ def encode_to_files(
     errors = errors_path(out, plan.shard_index)
     write_errors(errors, failed)
     _forget_errors(errors, own)
+    files.sweep()
     sweep(out, {SETTINGS_FILE, INFO_FILE})
     sweep(errors.parent, {errors.name})
     sweep(out / ORIGINS_FOLDER, {origins_path(out, plan.shard_index).name})
@@ -129,6 +137,7 @@ class _Files:
     def __init__(self, out: Path, chunk_seconds: Fraction | None) -> None:
         self.out = out
         self.chunk_seconds = chunk_seconds
+        self._further: dict[Path, list[Path]] = defaultdict(list)
 
     def of_job(self, plan: ShardPlan) -> Iterator[Source]:
         """The clips of a job.
@@ -154,8 +163,21 @@ class _Files:
         """Whether a clip is encoded already: its very first file is written last."""
         return self._path(source, channel=0, window=0).exists()
 
+    def look_through(self) -> None:
+        """Notes which files there are of clips besides their very first ones."""
+        for file in self.out.rglob("*.npy"):
+            name = _FILE.fullmatch(file.stem)
+            if name and name["place"].strip("0_t"):
+                self._further[file.with_name(name["clip"])].append(file)
+
+    def sweep(self) -> None:
+        """Removes what runs that were killed left of files."""
+        for left in self.out.rglob(".*.npy*.partial"):
+            if is_left_behind(left):
+                left.unlink(missing_ok=True)
+
     def save(self, result: EncodedSource) -> None:
-        """Writes what became of a clip.
+        """Writes what became of a clip, in place of all that was there of it.
 
         Raises:
             CodesFileError: A file cannot be written.
@@ -168,10 +190,21 @@ class _Files:
                 for channel, parts in enumerate(result.windows)
                 for window, part in enumerate(parts)
             }
+        self._remove(result.source)
         for place in reversed(codes):
             path = self._path(result.source, *place)
             with writing(path):
                 save_codes(path, codes[place])
+
+    def _remove(self, source: Source) -> None:
+        """Removes the files of a clip: it may have had more chunks or channels than now.
+
+        The first one goes first, so that a clip that lacks others never counts as encoded.
+        """
+        further = self._further.pop(self.out / file_name(source.id), [])
+        for file in (self._path(source, channel=0, window=0), *further):
+            with writing(file):
+                file.unlink(missing_ok=True)
 
     def _path(self, source: Source, channel: int, window: int) -> Path:
         at = ""

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..code_shards import open_codes
+from ..code_shards import clips_in
 from ..codec_vocabulary import CodecVocabulary
 from ..errors import PackingError
 from .frame_fitting import ids_that_fit
@@ -106,9 +106,7 @@ def pack_codes(
         pad=pad,
     )
     packer.check()
-    if isinstance(codes, (str, os.PathLike)):
-        codes = open_codes(codes)
-    return packer.examples(whole_clips(codes))
+    return packer.examples(whole_clips(clips_in(codes)))
 
 
 class _Sequence(NamedTuple):

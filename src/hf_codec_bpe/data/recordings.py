@@ -5,8 +5,10 @@ Axis letters: K = codebooks, T = frames.
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from ..errors import CodesError
 
 __all__ = ["Recordings", "whole_clips"]
 
+logger = logging.getLogger(__name__)
+
 _CHUNK = re.compile(r"(?P<clip>.+_c\d+)_t(?P<seconds>\d+)_(?P<milliseconds>\d{3,4})")
 """The name of a chunk's file, as codec-bpe's `--file_per_chunk` writes it: with 1000 milliseconds,
 too, where it rounds them up."""
@@ -26,7 +30,8 @@ too, where it rounds them up."""
 class Recordings:
     """The clips of a folder, those that codec-bpe cut into files of chunks in one piece again.
 
-    Every channel is a recording of its own. May be iterated any number of times.
+    Every channel is a recording of its own. May be iterated any number of times. Where a chunk is
+    missing, those around it are joined, and a warning names the recording.
 
     Args:
         folder: The folder.
@@ -39,6 +44,7 @@ class Recordings:
             chunk = _CHUNK.fullmatch(file.stem)
             name, at = (chunk["clip"], _milliseconds(chunk)) if chunk else (file.stem, 0)
             self._groups.setdefault(file.with_name(name), []).append((at, file))
+        self._warn_of_gaps()
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -57,10 +63,31 @@ class Recordings:
                 )
             yield np.concatenate(parts, axis=1)
 
+    def _warn_of_gaps(self) -> None:
+        starts = {name: sorted(at for at, _ in group) for name, group in self._groups.items()}
+        steps = [step for each in starts.values() for step in _steps(each) if step]
+        broken = [
+            name
+            for name, each in starts.items()
+            # Starts may be rounded to milliseconds.
+            if each[0] or any(step > 1.5 * min(steps) for step in _steps(each))
+        ]
+        if broken:
+            logger.warning(
+                "Chunks of %d recording(s) are missing, %s among them; what is before and after is "
+                "joined. Remove the other files of these recordings, and encode them again.",
+                len(broken),
+                broken[0],
+            )
+
 
 def whole_clips(codes: Iterable[Any]) -> Iterable[Any]:
     """Clips `[K, T]` in one piece each: the `Recordings` of a `CodesFolder`, others as they are."""
     return Recordings(codes) if isinstance(codes, CodesFolder) else codes
+
+
+def _steps(starts: Collection[int]) -> list[int]:
+    return [later - earlier for earlier, later in pairwise(starts)]
 
 
 def _milliseconds(chunk: re.Match[str]) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..audio import load_audio
-from ..code_shards import open_codes
+from ..code_shards import clips_in, open_codes
 from ..codec_vocabulary import CodecVocabulary
 from ..data.recordings import whole_clips
 from ..data.statistics import Spread
@@ -63,6 +63,8 @@ def compression_report(
     vocabulary = vocabulary_of(tokenizer)
     if isinstance(codes, (str, os.PathLike)):
         codes = whole_clips(open_codes(codes, num_codebooks=vocabulary.alphabet.num_codebooks))
+    else:
+        codes = clips_in(codes)
     return _report(vocabulary, _timed(codes, vocabulary, frame_rate, seconds), name)
 
 

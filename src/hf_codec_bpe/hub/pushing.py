@@ -38,6 +38,8 @@ __all__ = [
 
 CARD = "README.md"
 CONFIG = "config.json"
+_NO_ANSWER: type[Any] = HfHubHTTPError.__mro__[1]
+"""What the Hub's HTTP client raises without an answer: its package changes with huggingface_hub."""
 _PICTURE = "codec_bpe_report/token_lengths.png"
 
 
@@ -160,7 +162,7 @@ def refusals_explained(repo_id: str) -> Iterator[None]:
     """Raises what goes wrong between here and the Hub as a `PushError`."""
     try:
         yield
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
+    except (HfHubHTTPError, _NO_ANSWER, HFValidationError, OSError) as error:
         raise PushError(
             f"{repo_id} could not be pushed: {first_line(error)} Check the name, the connection, "
             "and that the token may write there (`hf auth login`)."

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from ..alphabet import CodebookAlphabet
-from ..code_shards import open_codes
+from ..code_shards import clips_in
 from ..errors import TrainingError
 from ..tokenization_codec_bpe import CodecBPETokenizer
 from .backends import Recipe, trained
@@ -177,9 +177,7 @@ def _words(
     seen: Counter[str],
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Every clip, or every chunk of it, as positions in the alphabet; counts what passes."""
-    if isinstance(codes, (str, os.PathLike)):
-        codes = open_codes(codes)
-    for clip in codes:
+    for clip in clips_in(codes):
         positions = alphabet.to_positions(clip)
         num_frames = len(positions) // alphabet.num_codebooks
         seen.update(num_clips=1, num_frames=num_frames)
