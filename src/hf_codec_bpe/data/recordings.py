@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -65,12 +65,12 @@ class Recordings:
 
     def _warn_of_gaps(self) -> None:
         starts = {name: sorted(at for at, _ in group) for name, group in self._groups.items()}
-        steps = [step for each in starts.values() for step in _steps(each) if step]
+        steps = (step for each in starts.values() for step in _steps(each) if step)
+        widest = 1.5 * min(steps, default=0)  # starts may be rounded to milliseconds
         broken = [
             name
             for name, each in starts.items()
-            # Starts may be rounded to milliseconds.
-            if each[0] or any(step > 1.5 * min(steps) for step in _steps(each))
+            if each[0] or any(step > widest for step in _steps(each))
         ]
         if broken:
             logger.warning(
@@ -86,7 +86,7 @@ def whole_clips(codes: Iterable[Any]) -> Iterable[Any]:
     return Recordings(codes) if isinstance(codes, CodesFolder) else codes
 
 
-def _steps(starts: Collection[int]) -> list[int]:
+def _steps(starts: Sequence[int]) -> list[int]:
     return [later - earlier for earlier, later in pairwise(starts)]
 
 
