@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from unittest.mock import Mock
@@ -31,6 +33,17 @@ def make(family: str, num_codebooks: int | None = None) -> AudioCodec:
 def with_fewest(family: str) -> AudioCodec:
     """With one codebook, and the lengths that a dynamic frame rate cannot go without."""
     return make(family, 1 + make(family).dynamic_frame_rate)
+
+
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+        assert torch.get_default_dtype() == dtype
+    finally:
+        torch.set_default_dtype(before)
 
 
 def num_frames_of(codec: AudioCodec, codes: np.ndarray) -> int:
@@ -245,6 +258,38 @@ def test_an_autocast_of_the_caller_changes_nothing(family: str) -> None:
     assert np.array_equal(np.concatenate(pushed, axis=1), streamed)
 
 
+def test_defaults_of_the_caller_change_nothing(family: str, tmp_path: Path) -> None:
+    codec = make(family)
+    clip = speech_like(6 * codec.hop_length)
+    codes = codec.encode([clip])[0]
+    waveform = codec.decode([codes])[0]
+    codec.save_pretrained(tmp_path)
+    for dtype in (torch.float64, torch.bfloat16):
+        with default_dtype(dtype), torch.device("meta"):  # a device that is not the codec's
+            assert np.array_equal(codec.encode([clip])[0], codes)
+            assert np.array_equal(codec.decode([codes])[0], waveform)
+        with default_dtype(dtype):
+            loaded = load_codec(tmp_path)
+        assert np.array_equal(loaded.decode([codes])[0], waveform)
+
+
+def test_training_a_larger_model_changes_nothing(family: str) -> None:
+    codec = codec_class(family)(MODELS[family]())
+    clip = speech_like(6 * codec.hop_length)
+    codes = codec.encode([clip])[0]
+    streamed = codec.encode([clip], chunk_seconds=1)[0]
+    waveform = codec.decode([codes])[0]
+    larger = torch.nn.ModuleList([codec.model])
+    larger.train()
+    assert np.array_equal(codec.encode([clip])[0], codes)
+    larger.train()
+    assert np.array_equal(codec.decode([codes])[0], waveform)
+    larger.train()
+    with codec.stream(chunk_seconds=1) as stream:
+        pushed = [stream.push(clip), stream.flush()]
+    assert np.array_equal(np.concatenate(pushed, axis=1), streamed)
+
+
 def test_a_model_in_another_precision_and_back(family: str) -> None:
     codec = codec_class(family)(MODELS[family]())
     clip = speech_like(6 * codec.hop_length)
@@ -278,7 +323,7 @@ def test_what_does_not_fit_in_memory_says_what_to_do(
 
 @pytest.mark.parametrize("num_codebooks", [0, -1, 1000, 1.5, "2"])
 def test_impossible_numbers_of_codebooks(family: str, num_codebooks: int) -> None:
-    with pytest.raises(CodecError, match=f"num_codebooks={num_codebooks} is not possible"):
+    with pytest.raises(CodecError, match=f"num_codebooks={num_codebooks!r} is not possible"):
         codec_class(family)(make(family).model, num_codebooks=num_codebooks)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -303,6 +304,14 @@ class AudioCodec(ABC):
             part.compile(**options)
         return self
 
+    @contextmanager
+    def _inference(self) -> Iterator[None]:
+        """What `encode`, `decode` and streams run the model in: evaluation mode, own precision."""
+        # Again: train() of a larger model that this one is a part of reaches it too.
+        self.model.eval()
+        with own_precision(self.device):
+            yield
+
     def save_pretrained(self, save_directory: str | os.PathLike[str]) -> None:
         """Writes the model and its feature extractor; `load_codec` reads the folder."""
         self.model.save_pretrained(save_directory)
@@ -339,7 +348,7 @@ class AudioCodec(ABC):
         if batch_size < 1:
             raise CodecError(f"batch_size={batch_size} is not possible: pass 1 or more.")
         chunk, context = window_samples(self, chunk_seconds, context_seconds)
-        with own_precision(self.device):
+        with self._inference():
             return encode_clips(self, checked_clips(waveforms), batch_size, chunk, context)
 
     def decode(self, codes: Sequence[Any]) -> list[Waveform]:
@@ -358,7 +367,7 @@ class AudioCodec(ABC):
             CodecMemoryError: A clip does not fit in memory.
         """
         alphabet = CodebookAlphabet(self.codebook_sizes)
-        with own_precision(self.device):
+        with self._inference():
             return [self._decode_one(alphabet.checked(clip)) for clip in codes]
 
     def stream(

@@ -13,7 +13,6 @@ from transformers import EncodecFeatureExtractor
 
 from ..audio import Waveform
 from ..errors import CodecError
-from .arithmetic import own_precision
 from .base import AudioCodec
 from .encoding import Codes, no_codes
 from .streaming import CodecStream
@@ -98,7 +97,7 @@ class MimiStream(CodecStream):
                 "chunks of any length with codec.stream(chunk_seconds=...)."
             )
         own = samples.copy()  # the caches keep a view of it, and the caller may fill it anew
-        with own_precision(self.codec.device):
+        with self.codec._inference():
             output = self.codec.model.encode(
                 self.codec._as_input(torch.from_numpy(own)[None, None]),
                 num_quantizers=self.codec.num_codebooks,
