@@ -83,6 +83,20 @@ def test_mimi_moves_with_what_it_remembers_of_its_codebooks() -> None:
     assert np.array_equal(codec.decode([codes])[0], waveform)
 
 
+def test_mimi_can_be_trained_after_it_encoded() -> None:
+    codec = MimiCodec(tiny.mimi())
+    clip = tiny.speech_like(9_600)
+    codec.decode(codec.encode([clip]))
+    codec.model(torch.from_numpy(clip)[None, None]).audio_values.sum().backward()
+    assert next(codec.model.decoder.parameters()).grad is not None
+
+
+def test_a_mimi_that_is_not_causal_says_that_it_needs_chunks() -> None:
+    codec = MimiCodec(tiny.mimi(use_causal_conv=False))
+    with pytest.raises(CodecError, match="pass chunk_seconds"):
+        codec.stream()
+
+
 def test_codes_come_as_soon_as_a_chunk_is_complete() -> None:
     with ENCODEC.stream(chunk_seconds=0.08) as stream:
         assert stream.push(tiny.speech_like(1_919)).shape == (4, 0)

@@ -43,7 +43,7 @@ class MimiCodec(AudioCodec):
         self, *, chunk_seconds: float | None = None, context_seconds: float = 0.0
     ) -> CodecStream:
         """Without `chunk_seconds`, streams with the model's own caches; see `MimiStream`."""
-        if chunk_seconds is None and not context_seconds:
+        if chunk_seconds is None and not context_seconds and self.is_causal:
             return MimiStream(self)
         return super().stream(chunk_seconds=chunk_seconds, context_seconds=context_seconds)
 
@@ -54,23 +54,33 @@ class MimiCodec(AudioCodec):
         return EncodecFeatureExtractor(feature_size=1, sampling_rate=self.sampling_rate)
 
     def _as_input(self, samples: torch.Tensor) -> torch.Tensor:
-        self._forget_moved_codebooks()
+        self._remember_codebooks()
         return super()._as_input(samples)
 
-    def _forget_moved_codebooks(self) -> None:
-        """Codebooks remember their vectors, which do not move when the model does."""
-        for module in self.model.quantizer.modules():
-            if (vectors := getattr(module, "_embed", None)) is not None:
-                weights = module.embed_sum
-                if (vectors.device, vectors.dtype) != (weights.device, weights.dtype):
-                    module._embed = None
+    @torch.no_grad()
+    def _remember_codebooks(self) -> None:
+        """Codebooks remember their vectors, which neither move nor change when the model does."""
+        with torch.inference_mode(False):  # or nobody could train with what they remember
+            for module in self.model.quantizer.modules():
+                if hasattr(module, "_embed"):
+                    _remember_vectors(module)
 
     def _encode_batch(self, input_values: torch.Tensor) -> torch.Tensor:
         return self.model.encode(input_values, num_quantizers=self.num_codebooks).audio_codes
 
     def _decode_batch(self, audio_codes: torch.Tensor) -> torch.Tensor:
-        self._forget_moved_codebooks()
+        self._remember_codebooks()
         return self.model.decode(audio_codes).audio_values[:, 0]
+
+
+def _remember_vectors(codebook: Any) -> None:
+    """Makes a codebook compute its vectors, unless it did so from the weights that it has now."""
+    weights = [weight.detach() for weight in (codebook.embed_sum, codebook.cluster_usage)]
+    origin = [(each.dtype, each.device, each.data_ptr(), each._version) for each in weights]
+    if codebook._embed is None or getattr(codebook, "_embed_origin", None) != origin:
+        codebook._embed = None
+        codebook._embed_origin = origin
+        _ = codebook.embed  # computes and remembers them
 
 
 _CACHES = ("encoder_cache", "encoder_past_key_values", "padding_cache")
