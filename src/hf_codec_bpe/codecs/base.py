@@ -96,7 +96,6 @@ class AudioCodec(ABC):
         self.feature_extractor = feature_extractor or self._make_feature_extractor()
         self.folder: str | None = None
         """Where it was loaded from, if that is on this machine."""
-        self._fingerprints: dict[torch.dtype, str] = {}
 
     def __repr__(self) -> str:
         return (
@@ -238,10 +237,8 @@ class AudioCodec(ABC):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the model's weights."""
-        if self.dtype not in self._fingerprints:
-            self._fingerprints[self.dtype] = weights_fingerprint(self.model)
-        return self._fingerprints[self.dtype]
+        """A hash of the model's weights, as they are now."""
+        return weights_fingerprint(self.model)
 
     def to(self, device: str | torch.device) -> AudioCodec:
         """Moves the model to a device; returns the codec.
@@ -313,7 +310,11 @@ class AudioCodec(ABC):
             yield
 
     def save_pretrained(self, save_directory: str | os.PathLike[str]) -> None:
-        """Writes the model and its feature extractor; `load_codec` reads the folder."""
+        """Writes the model and its feature extractor; `load_codec` reads the folder.
+
+        The model has all of its codebooks there: `num_codebooks` and settings are to be given to
+        `load_codec` again. (A processor's pin remembers them.)
+        """
         self.model.save_pretrained(save_directory)
         self.feature_extractor.save_pretrained(save_directory)
 
