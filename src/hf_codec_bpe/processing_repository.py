@@ -145,6 +145,8 @@ class CodecProcessorMixin(ProcessorMixin):
 
         Raises:
             ProcessorError: The processor has no codec, so that nobody could load it.
+            CodecMismatchError: The codec's weights, or their type, are no longer those that the
+                processor was made for.
         """
         if self.codec_pin is None:
             raise ProcessorError(
@@ -152,6 +154,7 @@ class CodecProcessorMixin(ProcessorMixin):
                 "CodecBPEProcessor.from_codec(codec, tokenizer)."
             )
         if self.codec_pin.is_beside:
+            self.codec_pin.check(self.codec)  # or nobody could load what is saved
             self.codec.save_pretrained(Path(save_directory, CODEC_FOLDER))
         files = super().save_pretrained(save_directory)
         files += make_portable(save_directory)
