@@ -410,6 +410,8 @@ def test_bad_waveforms(family: str, waveforms: object, message: str) -> None:
     "options",
     [
         {"batch_size": 0},
+        {"batch_size": 1.5},
+        {"batch_size": "8"},
         {"chunk_seconds": 0.0},
         {"chunk_seconds": -1.0},
         {"chunk_seconds": 0.001},

@@ -10,6 +10,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -346,8 +347,8 @@ class AudioCodec(ABC):
             CodecError: A size out of range, or context for a dynamic frame rate.
             CodecMemoryError: Windows do not fit in memory.
         """
-        if batch_size < 1:
-            raise CodecError(f"batch_size={batch_size} is not possible: pass 1 or more.")
+        if not isinstance(batch_size, Integral) or batch_size < 1:
+            raise CodecError(f"batch_size={batch_size!r} is not possible: pass 1 or more.")
         chunk, context = window_samples(self, chunk_seconds, context_seconds)
         with self._inference():
             return encode_clips(self, checked_clips(waveforms), batch_size, chunk, context)
