@@ -6,6 +6,7 @@ Défossez et al. 2024, https://arxiv.org/abs/2410.00037
 from __future__ import annotations
 
 import math
+from threading import Lock
 from typing import Any
 
 import torch
@@ -60,7 +61,8 @@ class MimiCodec(AudioCodec):
     @torch.no_grad()
     def _remember_codebooks(self) -> None:
         """Codebooks remember their vectors, which neither move nor change when the model does."""
-        with torch.inference_mode(False):  # or nobody could train with what they remember
+        # Outside of inference mode, or nobody could train with what they remember.
+        with _REMEMBERING, torch.inference_mode(False):
             for module in self.model.quantizer.modules():
                 if hasattr(module, "_embed"):
                     _remember_vectors(module)
@@ -71,6 +73,10 @@ class MimiCodec(AudioCodec):
     def _decode_batch(self, audio_codes: torch.Tensor) -> torch.Tensor:
         self._remember_codebooks()
         return self.model.decode(audio_codes).audio_values[:, 0]
+
+
+_REMEMBERING = Lock()
+"""One thread at a time: another might find a codebook that has just forgotten its vectors."""
 
 
 def _remember_vectors(codebook: Any) -> None:
