@@ -1,4 +1,4 @@
-"""TF32, which would change codes on GPUs: its switches can be tried without one."""
+"""What a process may have set: TF32, whose switches can be tried without a GPU, and defaults."""
 
 from __future__ import annotations
 
@@ -77,3 +77,31 @@ def test_other_devices_leave_it_alone() -> None:
     with own_precision(torch.device("cpu")):
         assert precisions() == before
         assert torch.is_inference_mode_enabled()
+
+
+@pytest.fixture
+def _halves() -> Iterator[None]:
+    torch.set_default_dtype(torch.bfloat16)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.usefixtures("_halves")
+def test_the_default_type_is_back_when_nobody_encodes_any_more() -> None:
+    first, second = Encoding(), Encoding()
+    first.begin()
+    second.begin()
+    first.end()
+    assert torch.get_default_dtype() == torch.float32
+    second.end()
+    assert torch.get_default_dtype() == torch.bfloat16
+
+
+def test_a_default_that_another_thread_chooses_meanwhile_stays() -> None:
+    encoding = Encoding()
+    encoding.begin()
+    torch.set_default_dtype(torch.float64)
+    encoding.end()
+    chosen = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    assert chosen == torch.float64

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from unittest.mock import Mock
@@ -31,6 +33,17 @@ def make(family: str, num_codebooks: int | None = None) -> AudioCodec:
 def with_fewest(family: str) -> AudioCodec:
     """With one codebook, and the lengths that a dynamic frame rate cannot go without."""
     return make(family, 1 + make(family).dynamic_frame_rate)
+
+
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+        assert torch.get_default_dtype() == dtype
+    finally:
+        torch.set_default_dtype(before)
 
 
 def num_frames_of(codec: AudioCodec, codes: np.ndarray) -> int:
@@ -202,11 +215,29 @@ def test_a_folder_without_feature_extractor_gets_one(family: str, tmp_path: Path
 
 def test_the_fingerprint_is_about_weights(family: str) -> None:
     model = MODELS[family]()
-    before = codec_class(family)(model)
-    assert before.pin.fingerprint == make(family).pin.fingerprint
+    codec = codec_class(family)(model)
+    before = codec.pin.fingerprint
+    assert before == make(family).pin.fingerprint
     with torch.no_grad():
         next(model.parameters()).add_(1e-3)
-    assert codec_class(family)(model).pin.fingerprint != before.pin.fingerprint
+    assert codec_class(family)(model).pin.fingerprint == codec.pin.fingerprint != before
+
+
+def test_other_weights_in_the_same_model(family: str) -> None:
+    codec = codec_class(family)(MODELS[family]())
+    clip = speech_like(6 * codec.hop_length)
+    codec.decode(codec.encode([clip]))
+    before = codec.fingerprint
+    fresh = codec_class(family)(MODELS[family]())
+    with torch.no_grad():
+        for tensor in fresh.model.state_dict().values():
+            if tensor.is_floating_point():
+                tensor.mul_(1 + 0.02 * torch.rand(tensor.shape))
+    codec.model.load_state_dict(fresh.model.state_dict())
+    codes = fresh.encode([clip])
+    assert np.array_equal(codec.encode([clip])[0], codes[0])
+    assert np.array_equal(codec.decode(codes)[0], fresh.decode(codes)[0])
+    assert codec.fingerprint == fresh.fingerprint != before
 
 
 def test_device_and_repr(family: str) -> None:
@@ -241,6 +272,38 @@ def test_an_autocast_of_the_caller_changes_nothing(family: str) -> None:
     with torch.autocast("cpu", torch.bfloat16), codec.stream(chunk_seconds=1) as stream:
         assert np.array_equal(codec.encode([clip])[0], codes)
         assert np.array_equal(codec.decode([codes])[0], waveform)
+        pushed = [stream.push(clip), stream.flush()]
+    assert np.array_equal(np.concatenate(pushed, axis=1), streamed)
+
+
+def test_defaults_of_the_caller_change_nothing(family: str, tmp_path: Path) -> None:
+    codec = make(family)
+    clip = speech_like(6 * codec.hop_length)
+    codes = codec.encode([clip])[0]
+    waveform = codec.decode([codes])[0]
+    codec.save_pretrained(tmp_path)
+    for dtype in (torch.float64, torch.bfloat16):
+        with default_dtype(dtype), torch.device("meta"):  # a device that is not the codec's
+            assert np.array_equal(codec.encode([clip])[0], codes)
+            assert np.array_equal(codec.decode([codes])[0], waveform)
+        with default_dtype(dtype):
+            loaded = load_codec(tmp_path)
+        assert np.array_equal(loaded.decode([codes])[0], waveform)
+
+
+def test_training_a_larger_model_changes_nothing(family: str) -> None:
+    codec = codec_class(family)(MODELS[family]())
+    clip = speech_like(6 * codec.hop_length)
+    codes = codec.encode([clip])[0]
+    streamed = codec.encode([clip], chunk_seconds=1)[0]
+    waveform = codec.decode([codes])[0]
+    larger = torch.nn.ModuleList([codec.model])
+    larger.train()
+    assert np.array_equal(codec.encode([clip])[0], codes)
+    larger.train()
+    assert np.array_equal(codec.decode([codes])[0], waveform)
+    larger.train()
+    with codec.stream(chunk_seconds=1) as stream:
         pushed = [stream.push(clip), stream.flush()]
     assert np.array_equal(np.concatenate(pushed, axis=1), streamed)
 
@@ -347,6 +410,8 @@ def test_bad_waveforms(family: str, waveforms: object, message: str) -> None:
     "options",
     [
         {"batch_size": 0},
+        {"batch_size": 1.5},
+        {"batch_size": "8"},
         {"chunk_seconds": 0.0},
         {"chunk_seconds": -1.0},
         {"chunk_seconds": 0.001},

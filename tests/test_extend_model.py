@@ -125,6 +125,18 @@ def test_seeds_decide(initialisation: str) -> None:
     assert not torch.equal(rows_of(one), rows_of(other))
 
 
+def test_defaults_of_the_caller_change_no_row() -> None:
+    expected = rows_of(extend_model(llama(), TOKENIZER))
+    model = llama()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        with torch.device("meta"):  # as cuda is for those who train there
+            extend_model(model, TOKENIZER)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(rows_of(model), expected)
+
+
 def test_codes_have_the_bases_statistics_without_its_padding() -> None:
     model = llama(FIRST + 9)
     with torch.no_grad():

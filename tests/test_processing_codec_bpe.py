@@ -443,6 +443,18 @@ def test_a_codec_of_double_precision_is_saved_and_loaded(
     assert ids_of(loaded, clips[0]) == ids_of(ours, clips[0])
 
 
+def test_a_codec_that_changed_since_is_not_saved(tmp_path: Path) -> None:
+    codec = MimiCodec(tiny.mimi(), num_codebooks=2)
+    tokenizer = train_tokenizer(
+        codec.encode([tiny.speech_like(RATE)]), codebook_sizes=codec.codebook_sizes
+    )
+    processor = CodecBPEProcessor.from_codec(codec, tokenizer)
+    codec.model.to(torch.bfloat16)
+    with pytest.raises(CodecMismatchError, match="dtype is 'bfloat16', not 'float32'"):
+        processor.save_pretrained(tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
 def test_saving_again_elsewhere(saved: Path, clips: list[np.ndarray], tmp_path: Path) -> None:
     loaded = AutoProcessor.from_pretrained(saved)
     loaded.save_pretrained(tmp_path / "again")

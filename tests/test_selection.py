@@ -55,6 +55,7 @@ def test_all_by_default() -> None:
         ({"bandwidth": 48}, "is that of no number"),
         ({"bandwidth": float("nan")}, "bandwidth=nan is that of no number"),
         ({"bandwidth": float("inf")}, "bandwidth=inf is that of no number"),
+        ({"bandwidth": "3"}, "bandwidth='3' is no bandwidth"),
         ({"bandwidth": 3.0, "num_codebooks": 4}, "not both"),
     ],
 )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from time import sleep
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers.models.mimi.modeling_mimi import MimiEuclideanCodebook
 
 from hf_codec_bpe import AudioCodec
 from hf_codec_bpe.codecs import EncodecCodec, MimiCodec
@@ -81,6 +85,43 @@ def test_mimi_moves_with_what_it_remembers_of_its_codebooks() -> None:
         assert np.array_equal(stream.push(clip), codes)
     codec.model.to(torch.float32)
     assert np.array_equal(codec.decode([codes])[0], waveform)
+
+
+def test_mimi_can_be_trained_after_it_encoded() -> None:
+    codec = MimiCodec(tiny.mimi())
+    clip = tiny.speech_like(9_600)
+    codec.decode(codec.encode([clip]))
+    codec.model(torch.from_numpy(clip)[None, None]).audio_values.sum().backward()
+    assert next(codec.model.decoder.parameters()).grad is not None
+
+
+def test_threads_that_use_a_new_mimi_compute_its_codebooks_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Twice would leave a moment in which one thread has forgotten what another is about to use.
+    clip = tiny.speech_like(9_600)
+    expected = MimiCodec(tiny.mimi()).encode([clip])[0]
+    codec = MimiCodec(tiny.mimi())
+    compute: Any = MimiEuclideanCodebook.embed
+    computed = []
+
+    def slowly(codebook: Any) -> torch.Tensor:
+        if codebook._embed is None:
+            computed.append(codebook)
+            sleep(0.01)
+        return compute.fget(codebook)
+
+    monkeypatch.setattr(MimiEuclideanCodebook, "embed", property(slowly))
+    with ThreadPoolExecutor(6) as threads:
+        found = list(threads.map(lambda _: codec.encode([clip])[0], range(6)))
+    assert all(np.array_equal(codes, expected) for codes in found)
+    assert len(computed) == len(set(computed)) == 6
+
+
+def test_a_mimi_that_is_not_causal_says_that_it_needs_chunks() -> None:
+    codec = MimiCodec(tiny.mimi(use_causal_conv=False))
+    with pytest.raises(CodecError, match="pass chunk_seconds"):
+        codec.stream()
 
 
 def test_codes_come_as_soon_as_a_chunk_is_complete() -> None:

@@ -146,6 +146,8 @@ class CodecProcessorMixin(ProcessorMixin):
         Raises:
             ProcessorError: The processor has no codec, so that nobody could load it; or there is no
                 such folder, but a file.
+            CodecMismatchError: The codec's weights, or their type, are no longer those that the
+                processor was made for.
         """
         if os.fspath(save_directory) == "" or os.path.isfile(save_directory):
             raise ProcessorError(
@@ -158,6 +160,7 @@ class CodecProcessorMixin(ProcessorMixin):
                 "CodecBPEProcessor.from_codec(codec, tokenizer)."
             )
         if self.codec_pin.is_beside:
+            self.codec_pin.check(self.codec)  # or nobody could load what is saved
             self.codec.save_pretrained(Path(save_directory, CODEC_FOLDER))
         files = super().save_pretrained(save_directory)
         files += make_portable(save_directory)

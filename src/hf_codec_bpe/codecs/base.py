@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -49,7 +51,8 @@ class AudioCodec(ABC):
     Make one with `load_codec`, or from a Transformers model: `MimiCodec(model)`.
 
     Args:
-        model: The Transformers model, put in evaluation mode.
+        model: The Transformers model, put in evaluation mode, now and whenever it encodes or
+            decodes.
         feature_extractor: The model's own, saved with the codec; `None` makes a fitting one.
         num_codebooks: How many of the model's codebooks to use, from the first one on; `None`
             uses all.
@@ -95,7 +98,6 @@ class AudioCodec(ABC):
         self.feature_extractor = feature_extractor or self._make_feature_extractor()
         self.folder: str | None = None
         """Where it was loaded from, if that is on this machine."""
-        self._fingerprints: dict[torch.dtype, str] = {}
 
     def __repr__(self) -> str:
         return (
@@ -237,10 +239,8 @@ class AudioCodec(ABC):
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the model's weights."""
-        if self.dtype not in self._fingerprints:
-            self._fingerprints[self.dtype] = weights_fingerprint(self.model)
-        return self._fingerprints[self.dtype]
+        """A hash of the model's weights, as they are now."""
+        return weights_fingerprint(self.model)
 
     def to(self, device: str | torch.device) -> AudioCodec:
         """Moves the model to a device; returns the codec.
@@ -303,8 +303,19 @@ class AudioCodec(ABC):
             part.compile(**options)
         return self
 
+    @contextmanager
+    def _inference(self) -> Iterator[None]:
+        """What `encode`, `decode` and streams run the model in: evaluation mode, own precision."""
+        # Again: train() of a larger model that this one is a part of reaches it too.
+        self.model.eval()
+        with own_precision(self.device):
+            yield
+
     def save_pretrained(self, save_directory: str | os.PathLike[str]) -> None:
         """Writes the model and its feature extractor; `load_codec` reads the folder.
+
+        The model has all of its codebooks there: `num_codebooks` and settings are to be given to
+        `load_codec` again. (A processor's pin remembers them.)
 
         Raises:
             CodecError: It is a file.
@@ -342,10 +353,10 @@ class AudioCodec(ABC):
             CodecError: A size out of range, or context for a dynamic frame rate.
             CodecMemoryError: Windows do not fit in memory.
         """
-        if batch_size < 1:
-            raise CodecError(f"batch_size={batch_size} is not possible: pass 1 or more.")
+        if not isinstance(batch_size, Integral) or batch_size < 1:
+            raise CodecError(f"batch_size={batch_size!r} is not possible: pass 1 or more.")
         chunk, context = window_samples(self, chunk_seconds, context_seconds)
-        with own_precision(self.device):
+        with self._inference():
             return encode_clips(self, checked_clips(waveforms), batch_size, chunk, context)
 
     def decode(self, codes: Sequence[Any]) -> list[Waveform]:
@@ -364,7 +375,7 @@ class AudioCodec(ABC):
             CodecMemoryError: A clip does not fit in memory.
         """
         alphabet = CodebookAlphabet(self.codebook_sizes)
-        with own_precision(self.device):
+        with self._inference():
             return [self._decode_one(alphabet.checked(clip)) for clip in codes]
 
     def stream(

@@ -18,6 +18,7 @@ from ..configuration_codec_bpe import CodecBPEConfig
 from ..errors import CodecBPEError, CodecError, CodecNotFoundError, first_line
 from ..presets import Preset, find_preset, similar_presets
 from ..untrusted import check_weights_index
+from .arithmetic import usual_dtype
 from .base import AudioCodec
 from .pin import CODEC_FOLDER
 from .registry import codec_class
@@ -170,14 +171,15 @@ def _load_original(preset: Preset, where: dict[str, Any], **choice: Any) -> Audi
 def _load_model(
     place: str, config: PreTrainedConfig, dtype: str | torch.dtype | None, where: dict[str, Any]
 ) -> Any:
-    model, report = AutoModel.from_pretrained(
-        place,
-        config=config,
-        dtype=dtype or torch.float32,
-        use_safetensors=True,
-        output_loading_info=True,
-        **where,
-    )
+    with usual_dtype():  # filters and windows that are in no file are computed anew
+        model, report = AutoModel.from_pretrained(
+            place,
+            config=config,
+            dtype=dtype or torch.float32,
+            use_safetensors=True,
+            output_loading_info=True,
+            **where,
+        )
     if report["missing_keys"]:
         missing = sorted(report["missing_keys"])
         raise CodecError(

@@ -6,6 +6,7 @@ Défossez et al. 2024, https://arxiv.org/abs/2410.00037
 from __future__ import annotations
 
 import math
+from threading import Lock
 from typing import Any
 
 import torch
@@ -13,7 +14,6 @@ from transformers import EncodecFeatureExtractor
 
 from ..audio import Waveform
 from ..errors import CodecError
-from .arithmetic import own_precision
 from .base import AudioCodec
 from .encoding import Codes, no_codes
 from .streaming import CodecStream
@@ -44,7 +44,7 @@ class MimiCodec(AudioCodec):
         self, *, chunk_seconds: float | None = None, context_seconds: float = 0.0
     ) -> CodecStream:
         """Without `chunk_seconds`, streams with the model's own caches; see `MimiStream`."""
-        if chunk_seconds is None and not context_seconds:
+        if chunk_seconds is None and not context_seconds and self.is_causal:
             return MimiStream(self)
         return super().stream(chunk_seconds=chunk_seconds, context_seconds=context_seconds)
 
@@ -55,23 +55,38 @@ class MimiCodec(AudioCodec):
         return EncodecFeatureExtractor(feature_size=1, sampling_rate=self.sampling_rate)
 
     def _as_input(self, samples: torch.Tensor) -> torch.Tensor:
-        self._forget_moved_codebooks()
+        self._remember_codebooks()
         return super()._as_input(samples)
 
-    def _forget_moved_codebooks(self) -> None:
-        """Codebooks remember their vectors, which do not move when the model does."""
-        for module in self.model.quantizer.modules():
-            if (vectors := getattr(module, "_embed", None)) is not None:
-                weights = module.embed_sum
-                if (vectors.device, vectors.dtype) != (weights.device, weights.dtype):
-                    module._embed = None
+    @torch.no_grad()
+    def _remember_codebooks(self) -> None:
+        """Codebooks remember their vectors, which neither move nor change when the model does."""
+        # Outside of inference mode, or nobody could train with what they remember.
+        with _REMEMBERING, torch.inference_mode(False):
+            for module in self.model.quantizer.modules():
+                if hasattr(module, "_embed"):
+                    _remember_vectors(module)
 
     def _encode_batch(self, input_values: torch.Tensor) -> torch.Tensor:
         return self.model.encode(input_values, num_quantizers=self.num_codebooks).audio_codes
 
     def _decode_batch(self, audio_codes: torch.Tensor) -> torch.Tensor:
-        self._forget_moved_codebooks()
+        self._remember_codebooks()
         return self.model.decode(audio_codes).audio_values[:, 0]
+
+
+_REMEMBERING = Lock()
+"""One thread at a time: another might find a codebook that has just forgotten its vectors."""
+
+
+def _remember_vectors(codebook: Any) -> None:
+    """Makes a codebook compute its vectors, unless it did so from the weights that it has now."""
+    weights = [weight.detach() for weight in (codebook.embed_sum, codebook.cluster_usage)]
+    origin = [(each.dtype, each.device, each.data_ptr(), each._version) for each in weights]
+    if codebook._embed is None or getattr(codebook, "_embed_origin", None) != origin:
+        codebook._embed = None
+        codebook._embed_origin = origin
+        _ = codebook.embed  # computes and remembers them
 
 
 _CACHES = ("encoder_cache", "encoder_past_key_values", "padding_cache")
@@ -98,7 +113,7 @@ class MimiStream(CodecStream):
                 "chunks of any length with codec.stream(chunk_seconds=...)."
             )
         own = samples.copy()  # the caches keep a view of it, and the caller may fill it anew
-        with own_precision(self.codec.device):
+        with self.codec._inference():
             output = self.codec.model.encode(
                 self.codec._as_input(torch.from_numpy(own)[None, None]),
                 num_quantizers=self.codec.num_codebooks,

@@ -93,7 +93,10 @@ class CodecPin:
             CodecMismatchError: Names every difference.
         """
         wanted = self._what_changes_codes()
-        found = replace(codec.pin, fingerprint=self.fingerprint and codec.fingerprint)
+        pin = codec.pin
+        found = replace(
+            pin, fingerprint=self.fingerprint and (pin.fingerprint or codec.fingerprint)
+        )
         actual = found._what_changes_codes()
         differences = [
             f"{name} is {actual.get(name)!r}, not {wanted.get(name)!r}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import accumulate
+from numbers import Real
 
 from ..errors import CodecError
 
@@ -55,6 +56,8 @@ def select_codebooks(
 
 
 def _count(sizes: Sequence[int], frame_rate: float, bandwidth: float) -> int:
+    if not isinstance(bandwidth, Real):
+        raise CodecError(f"bandwidth={bandwidth!r} is no bandwidth: pass a number of kbps or bps.")
     wanted = bandwidth if bandwidth > LARGEST_KBPS else bandwidth * 1000
     possible = [frame_rate * bits for bits in accumulate(math.log2(size) for size in sizes)]
     nearest = min(range(len(possible)), key=lambda k: abs(possible[k] - wanted))

@@ -14,7 +14,6 @@ import numpy as np
 
 from ..audio import Waveform
 from ..errors import CodecError
-from .arithmetic import own_precision
 from .encoding import Codes, checked_waveform, encode_window, no_codes
 from .windows import WindowCutter
 
@@ -101,6 +100,6 @@ class WindowStream(CodecStream):
         return self._encode(self._cutter.flush())
 
     def _encode(self, windows: Iterable[Waveform]) -> Codes:
-        with own_precision(self.codec.device):
+        with self.codec._inference():
             parts = [encode_window(self.codec, window, self.context) for window in windows]
         return np.concatenate([no_codes(self.codec), *parts], axis=1)

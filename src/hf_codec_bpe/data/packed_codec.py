@@ -32,11 +32,12 @@ class PackedCodec:
     def of(cls, codec: AudioCodec) -> PackedCodec:
         """Packs a codec, which itself stays here."""
         files: dict[str, bytes] = {}
-        if codec.pin.is_beside:
+        pin = codec.pin
+        if pin.is_beside:
             with TemporaryDirectory() as folder:
                 codec.save_pretrained(folder)
                 files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
-        return cls(codec.pin, type(codec), files)
+        return cls(pin, type(codec), files)
 
     def load(self, device: str) -> AudioCodec:
         """The codec, on a device of this machine.

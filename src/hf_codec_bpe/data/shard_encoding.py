@@ -88,10 +88,11 @@ class ShardFolder(NamedTuple):
         cls, path: Path, plan: ShardPlan, codec: AudioCodec, options: EncodingOptions
     ) -> ShardFolder:
         """Makes the folder, or checks that it was made likewise; see `begin_folder`."""
-        settings = {**codec.pin.to_dict(), **options.settings, **plan.settings}
+        pin = codec.pin.to_dict()
+        settings = {**pin, **options.settings, **plan.settings}
         begin_folder(path, settings)
         if not (path / PIN_FILE).exists():
-            write_json(path / PIN_FILE, codec.pin.to_dict())
+            write_json(path / PIN_FILE, pin)
         return cls(path, settings)
 
     def kept(self, plan: ShardPlan, retry_errors: bool, overwrite: bool) -> set[int]:

@@ -81,14 +81,8 @@ def extend_model(
     model.resize_token_embeddings(
         max(rows, len(tokenizer)), pad_to_multiple_of=pad_to_multiple_of, mean_resizing=False
     )
-    generator = torch.Generator().manual_seed(seed)
-    embeddings, head = model.get_input_embeddings(), model.get_output_embeddings()
-    _fill(embeddings.weight, first_id, initialisation, merged, generator)
-    if head is not None:
-        if head.weight.data_ptr() != embeddings.weight.data_ptr():
-            _fill(head.weight, first_id, initialisation, merged, generator)
-        if getattr(head, "bias", None) is not None:
-            head.bias[first_id:] = head.bias[:first_id].mean()
+    with torch.device("cpu"):  # whatever the default is: rows are made there, and then moved
+        _fill_all(model, first_id, initialisation, merged, seed)
     setattr(model.config, CODEC_VOCABULARIES, tokenizer.init_kwargs[CODEC_VOCABULARIES])
     return model
 
@@ -136,6 +130,26 @@ def _known_codecs(model: Any, codecs: list[Any], rows: int, num_known_codecs: An
     return list(known)
 
 
+def _fill_all(
+    model: PreTrainedModel,
+    first_id: int,
+    initialisation: Initialisation,
+    merged: list[Composition],
+    seed: int,
+) -> None:
+    """Writes the rows of both embeddings, and the biases, from `first_id` on."""
+    generator = torch.Generator().manual_seed(seed)
+    embeddings: Any = model.get_input_embeddings()
+    head: Any = model.get_output_embeddings()
+    _fill(embeddings.weight, first_id, initialisation, merged, generator)
+    if head is None:
+        return
+    if head.weight.data_ptr() != embeddings.weight.data_ptr():
+        _fill(head.weight, first_id, initialisation, merged, generator)
+    if getattr(head, "bias", None) is not None:
+        head.bias[first_id:] = head.bias[:first_id].mean()
+
+
 def _fill(
     weight: torch.Tensor,
     first_id: int,
@@ -150,7 +164,7 @@ def _fill(
     spread = deviation * (_NUDGE if initialisation == "mean" else 1.0)
     special = torch.ones(len(weight) - first_id, dtype=torch.bool)
     special[[composition.token_id - first_id for composition in merged]] = False
-    new = torch.empty(len(special), weight.shape[1])
+    new = torch.empty(len(special), weight.shape[1], dtype=torch.float32)
     new[special] = mean + spread * _normal(int(special.sum()), weight.shape[1], generator)
     if merged:
         new[~special] = _means(new, first_id, merged)
@@ -183,7 +197,7 @@ def _statistics(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _normal(rows: int, width: int, generator: torch.Generator) -> torch.Tensor:
-    return torch.randn(rows, width, generator=generator)
+    return torch.randn(rows, width, generator=generator, dtype=torch.float32)
 
 
 def _check_options(initialisation: Any, pad_to_multiple_of: Any, seed: Any) -> None:

@@ -54,4 +54,4 @@ def read_cmvn(path: str | os.PathLike[str]) -> torch.Tensor:
             f"{os.fspath(path)} holds {len(rows[0])} shifts and {len(rows[1])} scales: pass the "
             "am.mvn of SenseVoiceSmall, whole."
         )
-    return torch.tensor(rows)
+    return torch.tensor(rows, dtype=torch.float32)

@@ -57,10 +57,13 @@ def filter_banks(samples: torch.Tensor, dither: float = 0.0) -> torch.Tensor:
     frames = (samples.float() * FULL_SCALE).unfold(0, FRAME_LENGTH, FRAME_SHIFT)
     if dither:
         generator = torch.Generator().manual_seed(DITHER_SEED)
-        frames = frames + dither * torch.randn(frames.shape, generator=generator).to(frames.device)
+        noise = torch.randn(frames.shape, generator=generator, dtype=frames.dtype, device="cpu")
+        frames = frames + dither * noise.to(frames.device)
     frames = frames - frames.mean(dim=1, keepdim=True)
     previous = torch.cat([frames[:, :1], frames[:, :-1]], dim=1)
-    window = torch.hamming_window(FRAME_LENGTH, periodic=False, device=samples.device)
+    window = torch.hamming_window(
+        FRAME_LENGTH, periodic=False, dtype=frames.dtype, device=samples.device
+    )
     spectrum = torch.fft.rfft((frames - PREEMPHASIS * previous) * window, FFT_LENGTH)
     power = spectrum.abs().square()
     return (power @ _mel_filters().to(samples.device)).clamp(min=FLOOR).log()

@@ -48,7 +48,7 @@ class VocosISTFTHead(nn.Module):
         magnitude = log_magnitude.exp().clamp(max=LARGEST_MAGNITUDE)
         spectrum = magnitude * torch.complex(phase.cos(), phase.sin())
         # Made here: a buffer that is not saved would be lost by from_pretrained.
-        window = torch.hann_window(self.n_fft, device=states.device)
+        window = torch.hann_window(self.n_fft, dtype=torch.float32, device=states.device)
         frames = torch.fft.irfft(spectrum, self.n_fft) * window
         envelope = overlap_add(window.square().expand(1, frames.shape[1], -1), self.hop_length)
         cut = (self.n_fft - self.hop_length) // 2
