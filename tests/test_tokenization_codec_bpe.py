@@ -117,6 +117,17 @@ def test_an_unknown_token_takes_foreign_text_but_is_never_decoded_silently() -> 
     assert tokenizer.ids_to_codes(ids, errors="drop").tolist() == [[1]]
 
 
+def test_an_unknown_token_named_after_training_drops_no_text_silently(tmp_path: Path) -> None:
+    TOKENIZER.save_pretrained(tmp_path)
+    added = copy.deepcopy(TOKENIZER)
+    added.add_special_tokens({"unk_token": "<unk>"})
+    for tokenizer in (added, AutoTokenizer.from_pretrained(tmp_path, unk_token="<unk>")):
+        assert tokenizer.unk_token == "<unk>"
+        with pytest.raises(TokenizerError, match=r"'h'.* position 0 is not a code character"):
+            tokenizer("hello")
+        assert tokenizer("<unk>")["input_ids"] == [tokenizer.unk_token_id]
+
+
 def test_saved_files_say_all_and_nothing_of_this_machine(tmp_path: Path) -> None:
     TOKENIZER.save_pretrained(tmp_path / "once")
     CodecBPETokenizer.from_pretrained(tmp_path / "once", local_files_only=True).save_pretrained(

@@ -50,7 +50,7 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
         skip_noncharacters: See `CodebookAlphabet`.
 
     Text that is neither code characters nor special tokens is refused, because BPE would drop it
-    silently; a tokenizer with an `unk_token` takes it.
+    silently; a tokenizer that was trained with an `unk_token` takes it.
     """
 
     # No __init__: with one of its own, Transformers would rebuild the backend without its parts.
@@ -203,7 +203,8 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
         """Does nothing: repositories carry no copy of this package's source."""
 
     def _encode_plus(self, text: Any, text_pair: Any = None, **kwargs: Any) -> Any:
-        if self.unk_token is None:
+        # One that was only named later would drop text all the same: the model does not know it.
+        if self.unk_token is None or not getattr(self.backend_tokenizer.model, "unk_token", None):
             found = self._tokens_found(kwargs.get("split_special_tokens"))
             self._refuse_foreign(text, found)
             self._refuse_foreign(text_pair, found)
