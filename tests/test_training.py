@@ -179,6 +179,11 @@ def test_no_pad_token() -> None:
         ({"chunk_frames": 0}, "cuts nothing"),
         ({"min_frequency": -1}, "min_frequency=-1 is negative"),
         ({"vocab_size": 2**31}, "is too large: ids have 31 bits"),
+        ({"vocab_size": "100"}, "vocab_size='100' is not a count: pass an integer"),
+        ({"vocab_size": 100.0}, "vocab_size=100.0 is not a count"),
+        ({"min_frequency": 2.5}, "min_frequency=2.5 is not a count"),
+        ({"max_token_codebook_ngrams": 1.5}, "max_token_codebook_ngrams=1.5 is not a count"),
+        ({"chunk_frames": 2.5}, "chunk_frames=2.5 is not a count"),
         ({"pad_token": "\U000f0000"}, "holds characters that stand for codes"),
         ({"additional_special_tokens": "<x>"}, "is one string: pass a list"),
         ({"additional_special_tokens": [""]}, "A special token is empty"),
@@ -188,6 +193,21 @@ def test_no_pad_token() -> None:
 def test_bad_options(options: dict[str, object], message: str) -> None:
     with pytest.raises(TrainingError, match=message):
         train_tokenizer([], codebook_sizes=[SIZE] * K, **{"vocab_size": 100, **options})
+
+
+def test_options_of_numpy_are_saved_like_pythons(codes: list[np.ndarray], tmp_path: Path) -> None:
+    options = {
+        "vocab_size": 100,
+        "min_frequency": 2,
+        "max_token_codebook_ngrams": 2,
+        "chunk_frames": 9,
+    }
+    numpys = {name: np.int64(value) for name, value in options.items()}
+    tokenizer = train_tokenizer(codes, codebook_sizes=np.array([SIZE] * K), **numpys)
+    tokenizer.save_pretrained(tmp_path)
+    assert CodecBPETokenizer.from_pretrained(tmp_path).init_kwargs["training"].items() >= (
+        options.items()
+    )
 
 
 def test_an_iterator_that_has_given_its_clips_already(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,12 @@ def train_tokenizer(
         raise TrainingError(
             f"additional_special_tokens={additional_special_tokens!r} is one string: pass a list."
         )
+    vocab_size = _integer("vocab_size", vocab_size)
+    min_frequency = _integer("min_frequency", min_frequency)
+    if max_token_codebook_ngrams is not None:
+        max_token_codebook_ngrams = _integer("max_token_codebook_ngrams", max_token_codebook_ngrams)
+    if chunk_frames is not None:
+        chunk_frames = _integer("chunk_frames", chunk_frames)
     additional = [str(token) for token in additional_special_tokens]
     named = [token for token in (pad_token, unk_token, bos_token, eos_token) if token is not None]
     # codec-bpe's order: what is named comes first, unless it is listed too.
@@ -184,6 +191,17 @@ def _words(
         step = (chunk_frames or max(1, num_frames)) * alphabet.num_codebooks
         for start in range(0, len(positions), step):
             yield positions[start : start + step]
+
+
+def _integer(name: str, value: Any) -> int:
+    """An option as Python's own integer: NumPy's could not be saved once training is over.
+
+    Raises:
+        TrainingError: It is no integer.
+    """
+    if not isinstance(value, Integral):
+        raise TrainingError(f"{name}={value!r} is not a count: pass an integer.")
+    return int(value)
 
 
 def check_vocab_size(vocab_size: int, num_codes: int, num_special_tokens: int = 0) -> None:
