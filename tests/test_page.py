@@ -133,6 +133,15 @@ def test_clips_have_a_longest_length(tmp_path: Path, monkeypatch: pytest.MonkeyP
         visitors_clip.visitors_clip("longer.wav", RATE)
 
 
+def test_a_clip_that_was_deleted_meanwhile_is_to_be_sent_again(
+    choices: Choices, tmp_path: Path
+) -> None:
+    shown = Answers(choices).show(str(tmp_path / "speech.wav"), "mimi", "mimi", 4, 1.0)
+    assert shown[:2] == (None, None)
+    assert "speech.wav is no longer here" in shown[2]
+    assert "send it again" in shown[2]
+
+
 def test_files_that_are_no_audio(tmp_path: Path) -> None:
     (tmp_path / "text.wav").write_text("This is no sound.")
     with pytest.raises(AudioFileError, match=r"^text\.wav cannot be decoded \(Format not rec"):

@@ -21,11 +21,11 @@ def visitors_clip(path: str | os.PathLike[str], sampling_rate: int) -> Waveform:
     """A file's samples `[S]`; errors call it by its name, not by the server's path.
 
     Raises:
-        AudioError: A file that cannot be read or used, or is too long.
+        AudioError: A file that cannot be read or used, is too long, or is no longer there.
     """
     file = Path(path)
     blocks, num_samples = [], 0
-    for block in audio_blocks({"bytes": file.read_bytes(), "path": file.name}, sampling_rate):
+    for block in audio_blocks({"bytes": _bytes_of(file), "path": file.name}, sampling_rate):
         blocks.append(block[0])
         num_samples += len(block[0])
         if num_samples > LONGEST_SECONDS * sampling_rate:
@@ -34,3 +34,12 @@ def visitors_clip(path: str | os.PathLike[str], sampling_rate: int) -> Waveform:
                 "takes: cut it, or use hf-codec-bpe encode, which takes any length."
             )
     return np.concatenate(blocks)
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError as error:  # the page deletes what it was sent after an hour or two
+        raise AudioError(
+            f"{file.name} is no longer here, because clips are kept for a while only: send it again."
+        ) from error
