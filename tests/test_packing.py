@@ -499,6 +499,17 @@ def test_statistics_refuse_what_is_not_the_tokenizers() -> None:
         sequence_statistics(sequences, plain(), math.nan)
     with pytest.raises(PackingError, match="has no input_ids, but x, y: pass what pack_codes"):
         sequence_statistics([{"x": 1, "y": 2}], plain(), 50)
+    for ids in ([5.9, 6.9], [[5, 6]], None):
+        with pytest.raises(TokenizerError, match="are not one sequence: pass integers"):
+            sequence_statistics([{"input_ids": ids}], plain(), 50)
+    with pytest.raises(PackingError, match=r"3 input_ids, but an attention_mask of shape \[2\]"):
+        sequence_statistics([{"input_ids": [5, 6, 7], "attention_mask": [1, 1]}], plain(), 50)
+
+
+def test_statistics_take_a_mask_that_is_none_for_no_mask() -> None:
+    bare = list(pack_codes(CODES, plain()))
+    without = [{**sequence, "attention_mask": None} for sequence in bare]
+    assert sequence_statistics(without, plain(), 50) == sequence_statistics(bare, plain(), 50)
 
 
 @pytest.mark.parametrize(

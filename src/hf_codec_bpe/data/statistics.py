@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ..codec_vocabulary import CodecVocabulary
 from ..errors import PackingError
-from ..tokenization_codec_bpe import checked_ids
+from ..tokenization_codec_bpe import as_array, checked_ids
 
 __all__ = ["SequenceStatistics", "Spread", "sequence_statistics"]
 
@@ -122,10 +122,22 @@ def _counts(sequence: Mapping[str, Any], vocabulary: CodecVocabulary) -> tuple[i
             f"A sequence has no input_ids, but {', '.join(map(str, sequence)) or 'nothing'}: pass "
             "what pack_codes makes, or a dataset of it."
         )
-    ids = np.asarray(sequence["input_ids"], dtype=np.int64)
-    if "attention_mask" in sequence:
-        ids = ids[np.asarray(sequence["attention_mask"], dtype=bool)]
+    ids = as_array(sequence["input_ids"])
+    mask = sequence.get("attention_mask")
+    if mask is not None:  # as datasets have it where some sequences have none
+        ids = ids[_as_mask(mask, len(ids))]
     codes = vocabulary.num_codes[checked_ids(ids, len(vocabulary.num_codes))]
     is_audio = codes > 0
     begins = is_audio & ~np.concatenate([[False], is_audio[:-1]])
     return int(begins.sum()), len(ids), int(is_audio.sum()), int(codes.sum())
+
+
+def _as_mask(mask: Any, num_ids: int) -> npt.NDArray[np.bool_]:
+    """A sequence's attention mask `[L]`."""
+    array = np.asarray(mask, dtype=bool)
+    if array.shape != (num_ids,):
+        raise PackingError(
+            f"A sequence has {num_ids} input_ids, but an attention_mask of shape "
+            f"{list(array.shape)}: give every id one value of the mask."
+        )
+    return array
