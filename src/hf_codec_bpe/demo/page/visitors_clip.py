@@ -41,5 +41,5 @@ def _bytes_of(file: Path) -> bytes:
         return file.read_bytes()
     except FileNotFoundError as error:  # the page deletes what it was sent after an hour or two
         raise AudioError(
-            f"{file.name} is no longer here, because clips are kept for a while only: send it again."
+            f"{file.name} is no longer here, as clips are kept only for a while: send it again."
         ) from error
