@@ -279,3 +279,16 @@ def test_an_alphabet_among_characters_that_mean_something_to_regular_expressions
     assert np.array_equal(tokenizer.ids_to_codes(tokenizer(text)["input_ids"]), codes)
     with pytest.raises(TokenizerError):
         tokenizer("W")
+
+
+def test_merges_can_be_learnt_anew_the_way_transformers_does() -> None:
+    codes = np.zeros((3, 40), dtype=int)  # most codes do not occur
+    texts = [[TOKENIZER.alphabet.to_text(codes)]]
+    made = TOKENIZER.train_new_from_iterator(texts, vocab_size=30)
+    everything = random_codes(5)
+    assert np.array_equal(made.ids_to_codes(made.codes_to_ids(everything)), everything)
+    assert len(made.codes_to_ids(codes)) < codes.size
+    assert made.bos_token == "<s>"
+    # A card would say that of other codes than those it learnt from.
+    assert "training" not in made.init_kwargs
+    assert TOKENIZER.init_kwargs["training"]["num_clips"] == 20

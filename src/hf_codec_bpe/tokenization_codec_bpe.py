@@ -171,6 +171,25 @@ class CodecBPETokenizer(PreTrainedTokenizerFast):
         files = super()._save_pretrained(*args, **kwargs)
         return (*files, make_config_portable(Path(files[0]), STUB, "CodecBPETokenizer"))
 
+    def train_new_from_iterator(
+        self, text_iterator: Any, vocab_size: int, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Learns other merges for the same codes; see `PreTrainedTokenizerFast`.
+
+        Every code keeps a token, also one that is not in the texts. `train_tokenizer` is faster,
+        limits how long tokens are, and notes what they were learnt from.
+
+        Args:
+            text_iterator: Lists of texts of code characters.
+            vocab_size: How many tokens in all.
+            args: Passed on to Transformers.
+            kwargs: Likewise.
+        """
+        kwargs.setdefault("initial_alphabet", list(self.alphabet.characters))
+        made = super().train_new_from_iterator(text_iterator, vocab_size, *args, **kwargs)
+        made.init_kwargs.pop("training", None)  # of this tokenizer, not of that one
+        return made
+
     def push_to_hub(self, repo_id: str, **options: Any) -> CommitInfo:
         """Publishes the tokenizer with a card; see `CodecBPEProcessor.push_to_hub`."""
         from .hub.pushing import push
