@@ -109,10 +109,11 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     result["steps"] = trainer.state.global_step
     result["bits_per_second_after"] = bits(model, held_out_sequences) / seconds
 
-    # The model goes on where a held-out clip breaks off, inside the grammar of audio.
-    result["seconds_generated"] = speak(model, processor, held_out[0], options)
     processor.save_pretrained(options.out)
     model.save_pretrained(options.out)
+
+    # The model goes on where a held-out clip breaks off, inside the grammar of audio.
+    result["seconds_generated"] = speak(model, processor, held_out[0], options)
     (options.out / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))
     return result
@@ -135,7 +136,10 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--prompt-seconds", type=float, default=2.0, help="of a clip, to continue")
     parser.add_argument("--new-seconds", type=float, default=3.0, help="of sound to generate")
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if not options.new_seconds > 0:  # said now: generation comes when all training is done
+        parser.error(f"--new-seconds {options.new_seconds:g} is no sound: ask for more than 0.")
+    return options
 
 
 def load_base(name: str | None) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
@@ -212,8 +216,8 @@ def speak(
     start_id = processor.tokenizer.convert_tokens_to_ids(processor.audio_start_token)
     beginning = processor.vocabulary.codes_to_ids(clip[:, :num_given])
     ids = torch.tensor([[start_id, *beginning]])
-    codes_per_second = rate * processor.codec.num_codebooks
-    length = ids.shape[1] + round(options.new_seconds * codes_per_second)  # as if nothing merged
+    num_codes = math.ceil(options.new_seconds * rate) * processor.codec.num_codebooks
+    length = ids.shape[1] + num_codes  # as if nothing merged
     grammar = AudioGrammarLogitsProcessor.of(processor, max_length=length)
     output = model.generate(
         input_ids=ids.to(model.device),

@@ -85,7 +85,33 @@ def test_a_language_model_of_short_recordings(tmp_path: Path) -> None:
     assert result["seconds_generated"] > 0
 
 
+def test_a_language_model_is_saved_before_it_speaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recordings = save_recordings(tmp_path / "recordings", 2, seconds=0.4)
+    example = load_example("train_audio_lm")
+
+    def break_off(*_: object) -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(example, "speak", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        example.main([str(recordings), str(tmp_path / "out"), "--steps", "1"])
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "out").config.vocab_size > 30_000
+
+
 def test_a_language_model_of_a_single_recording(tmp_path: Path) -> None:
     recordings = save_recordings(tmp_path / "recordings", 1)
     with pytest.raises(SystemExit, match="pass at least two, better five or more"):
         load_example("train_audio_lm").main([str(recordings), str(tmp_path / "out")])
+
+
+def test_a_language_model_asked_for_no_sound(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recordings = save_recordings(tmp_path / "recordings", 2, seconds=0.4)
+    with pytest.raises(SystemExit):
+        load_example("train_audio_lm").main(
+            [str(recordings), str(tmp_path / "out"), "--steps", "1", "--new-seconds", "0"]
+        )
+    assert "--new-seconds 0 is no sound: ask for more than 0" in capsys.readouterr().err
