@@ -233,6 +233,20 @@ def test_a_folder_holds_codes_of_one_making(shell: Shell, corpus: Path) -> None:
         assert f"whose {key} is 12.5" in shell.fails("decode", Path(path).parent)
 
 
+def test_chunks_are_decoded_in_one_piece(shell: Shell, corpus: Path) -> None:
+    chunks = ("--chunk-seconds", 0.5)
+    shell("encode", corpus, "whole", *chunks)
+    shell("encode", corpus, "chunks", *chunks, "--format", "npy", "--file-per-chunk")
+    sounds = []
+    for folder in ("whole", "chunks"):
+        assert "3 files decoded" in shell("decode", folder, "--out", f"{folder}-audio")
+        files = sorted(Path(f"{folder}-audio").rglob("*.*"))
+        names = [file.relative_to(f"{folder}-audio").as_posix() for file in files]
+        assert names == ["a/one_c0.wav", "a/two_c0.wav", "b/three_c0.wav"]
+        sounds.append([soundfile.read(file)[0] for file in files])
+    assert all(map(np.array_equal, *sounds))
+
+
 @pytest.mark.parametrize(("layout", "note"), [("npy", "encoding.json"), ("parquet", "codec.json")])
 def test_codes_are_not_decoded_by_another_codec_of_the_same_kind(
     shell: Shell, corpus: Path, tmp_path: Path, layout: str, note: str

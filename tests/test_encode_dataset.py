@@ -207,6 +207,13 @@ def test_every_source_gives_the_same_codes(corpus: Path, tmp_path: Path) -> None
         ("{", "not JSON"),
         ("[" * 100_000, "not JSON"),
         ('{"path": "a.wav", "offset": 2.5}', "only whole files"),
+        (
+            '{"path": ["a.wav", "b.wav"]}',
+            r'Entry 1 of .* has \["a.wav", "b.wav"\] in the column path',
+        ),
+        ('{"path": {"file": "a.wav"}}', "in the column path, which takes text"),
+        ('{"path": "a.wav", "id": [1, 2]}', "in the column id, which takes text"),
+        ('{"path": "a.wav", "text": ["Hi", "you"]}', "in the column text, which takes text"),
         ("", "is empty"),
     ],
 )
@@ -242,6 +249,15 @@ def test_a_filter_chooses_among_a_manifests_files() -> None:
         sources.read_clips(["list.csv"], audio_filter=["x", "y"])
     with pytest.raises(AudioError, match="audio_filter is for files"):
         encode(Dataset.from_dict({"audio": ["a.wav"]}), "out", audio_filter="a")
+
+
+@pytest.mark.parametrize("column", ["path", "audio_filepath", "id", "text"])
+def test_a_column_that_is_there_twice_hides_no_other(column: str) -> None:
+    Path("list.csv").write_text(f"path,note,{column},note,{column}\n0.wav,,1.wav,,2.wav\n")
+    with pytest.raises(AudioError, match=rf"list\.csv has \d columns {column}, but one counts"):
+        sources.read_clips(["list.csv"])
+    Path("list.csv").write_text("path,note,note\n0.wav,a,b\n")  # nobody reads these
+    assert [clip.id for clip in sources.read_clips(["list.csv"])] == ["0.wav"]
 
 
 @pytest.mark.parametrize(("name", "between"), [("list.csv", ","), ("list.tsv", "\t")])

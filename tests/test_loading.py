@@ -166,3 +166,14 @@ def test_families_that_need_torchaudio_say_so(family: str, monkeypatch: pytest.M
     with pytest.raises(MissingDependencyError, match=r"hf-codec-bpe\[torchaudio\]") as caught:
         codec_class(family)(model)
     assert isinstance(caught.value, ImportError)
+
+
+def test_a_revision_is_named_as_it_was_asked_for() -> None:
+    class Resolved(str):
+        """As Transformers passes revisions on."""
+
+        def __repr__(self) -> str:
+            return "Resolved(...)"
+
+    with pytest.raises(CodecNotFoundError, match=r"no codec 'user/none' at revision 'main':"):
+        load_codec("user/none", revision=Resolved("main"))

@@ -36,16 +36,18 @@ def decode(
 ) -> None:
     """Decode codes back to audio.
 
-    Writes one file for each clip and channel, but for those shorter than a frame, which have no
-    codes.
+    Writes one file for each clip and channel, chunks in one piece again, but none for those shorter
+    than a frame, which have no codes.
     """
     from tqdm import tqdm
 
     from ..audio import save_audio
-    from ..code_shards import info_of, open_codes
+    from ..code_shards import CodeShards, info_of, open_codes
+    from ..data.recordings import Recordings
 
     folder = open_codes(codes)
-    targets = _targets(folder.names, out, extension)
+    clips = folder if isinstance(folder, CodeShards) else Recordings(folder)
+    targets = _targets(clips.names, out, extension)
     check_folder(out)
     info = folder.info
     num_codebooks = info.num_codebooks if info else None
@@ -53,9 +55,9 @@ def decode(
     _check_pin(_made_by(folder), model)
     if info:
         _check(info, info_of(model.pin.to_dict()))
-    clips = zip(targets, folder, strict=True)
     num_decoded = 0
-    for target, clip in tqdm(clips, total=len(folder), unit="file", desc="Decoding"):
+    pairs = zip(targets, clips, strict=True)
+    for target, clip in tqdm(pairs, total=len(clips), unit="file", desc="Decoding"):
         if clip.size:
             save_audio(model.decode([clip])[0], target, model.output_sampling_rate)
             num_decoded += 1

@@ -199,7 +199,8 @@ def _load_feature_extractor(place: str, where: dict[str, Any]) -> Any:
 
 def _not_found(name: str, revision: str | None, error: Exception) -> str:
     preset = find_preset(name)
-    wanted = f" at revision {revision!r}" if revision else ""
+    # Transformers passes a kind of string whose repr is not what the user asked for.
+    wanted = f" at revision {str(revision)!r}" if revision else ""
     if preset is not None:
         return (
             f"The codec {preset.name} ({preset.hub_id}) could not be fetched{wanted}: check the "

@@ -49,6 +49,11 @@ class Recordings:
     def __len__(self) -> int:
         return len(self._groups)
 
+    @property
+    def names(self) -> list[str]:
+        """What to call each recording: its path in the folder, without what tells chunks apart."""
+        return [name.relative_to(self.folder.path).as_posix() for name in self._groups]
+
     def __iter__(self) -> Iterator[npt.NDArray[np.integer[Any]]]:
         for name, chunks in self._groups.items():
             if len({at for at, _ in chunks}) < len(chunks):

@@ -26,6 +26,7 @@ __all__ = [
 
 MANIFESTS = (".jsonl", ".csv", ".tsv")
 PATH_COLUMNS = ("path", "audio_filepath")
+OTHER_COLUMNS = ("id", "text", "offset")
 
 
 class Source(NamedTuple):
@@ -198,12 +199,23 @@ def _manifest(path: Path) -> Iterator[Source]:
                 f"Entry {number} of {path} has an offset, but only whole files are encoded: cut "
                 "them first."
             )
+        for used in (column, "id", "text"):
+            _check_plain(row.get(used), used, f"Entry {number} of {path}")
         name = str(row[column])
         id_ = row.get("id")
         id_ = name.lstrip("/") if id_ is None or id_ == "" else str(id_)
         text = row.get("text")
         audio = name if "://" in name else str(path.parent / name)
         yield Source(id_, name, audio, None if text is None else str(text))
+
+
+def _check_plain(value: Any, column: str, entry: str) -> None:
+    """Refuses lists, objects and truth values of JSON: as text, they would name something else."""
+    if isinstance(value, (list, dict, bool)):
+        raise AudioError(
+            f"{entry} has {json.dumps(value)} in the column {column}, which takes text: write an "
+            "entry for each clip."
+        )
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -233,6 +245,7 @@ def _table_rows(file: Iterable[str], path: Path) -> Iterator[dict[str, Any]]:
     rows = filter(None, reader)
     try:
         names = next(rows, [])
+        _check_columns(names, path)
         for row in rows:
             if is_tsv and any("\n" in field or "\r" in field for field in row):
                 raise csv.Error("a field goes on in the next line")
@@ -245,3 +258,13 @@ def _table_rows(file: Iterable[str], path: Path) -> Iterator[dict[str, Any]]:
             "holds a separator must be quoted, and a quote that begins a field must end it and be "
             "doubled inside of it: repair the quotes, or write a .jsonl."
         ) from error
+
+
+def _check_columns(names: Sequence[str], path: Path) -> None:
+    """Refuses a column that is there twice, of those that are read: one would hide the other."""
+    for name in (*PATH_COLUMNS, *OTHER_COLUMNS):
+        if names.count(name) > 1:
+            raise AudioError(
+                f"{path} has {names.count(name)} columns {name}, but one counts: rename the others "
+                "in its first row."
+            )
