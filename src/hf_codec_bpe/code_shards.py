@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .codes_folder import CodecInfo, CodesFolder, check_num_files, file_name, named_folder, sample
+from .codes_folder import CodecInfo, CodesFolder, check_num_files, file_name, sample
 from .errors import CodesError, first_line
+from .named_paths import named_path
 from .shard_files import (
     MADE_BY,
     PIN_FILE,
@@ -88,7 +89,7 @@ class CodeShards:
         max_seconds: float | None = None,
         seed: int = 0,
     ) -> None:
-        self.path = named_folder(path)
+        self.path = named_path(path)
         self.num_codebooks = num_codebooks
         self.shards = sorted(self.path.glob("data/train-*.parquet"), key=shard_number)
         if not self.shards:

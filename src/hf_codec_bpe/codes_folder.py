@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from .appearing import appearing_file
 from .errors import CodesError
+from .named_paths import named_path
 
 __all__ = [
     "INFO_FILE",
@@ -27,7 +28,6 @@ __all__ = [
     "check_length",
     "check_num_files",
     "file_name",
-    "named_folder",
     "sample",
     "save_codes",
 ]
@@ -84,7 +84,7 @@ class CodesFolder:
         max_seconds: float | None = None,
         seed: int = 0,
     ) -> None:
-        self.path = named_folder(path)
+        self.path = named_path(path)
         self.num_codebooks = num_codebooks
         wanted = [codes_filter] if isinstance(codes_filter, str) else codes_filter
         files = sorted(self.path.rglob("*.npy"), key=str)
@@ -203,20 +203,6 @@ def check_num_files(num_files: int | None) -> None:
     """
     if num_files is not None and num_files < 1:
         raise CodesError(f"num_files={num_files} chooses nothing: pass 1 or more.")
-
-
-def named_folder(path: str | os.PathLike[str]) -> Path:
-    """A folder of codes, but not by an empty name, which would be the current folder.
-
-    Raises:
-        CodesError: The name is empty.
-    """
-    if path == "":
-        raise CodesError(
-            "The folder of codes is an empty string, as a variable without a value is: name a "
-            "folder. '.' is the current one."
-        )
-    return Path(path)
 
 
 def file_name(id_: str) -> str:

@@ -9,8 +9,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ..codes_folder import named_folder
 from ..errors import CodesError
+from ..named_paths import named_path
 from ..shard_files import encoding_errors
 from .audio_files import EXTENSIONS
 from .encoding import encode_to_files
@@ -128,7 +128,7 @@ def encode_dataset(
         ```
     """
     _check(format, file_per_chunk, shard_size, num_shards, shard_index)
-    folder = named_folder(out)
+    folder = named_path(out)
     options = EncodingOptions(
         per_channel, batch_size, chunk_seconds, context_seconds, sampling_rate, num_workers
     )

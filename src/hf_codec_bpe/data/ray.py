@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..codes_folder import named_folder
 from ..errors import CodesError, MissingDependencyError, first_line
+from ..named_paths import named_path
 from ..shard_files import encoding_errors
 from .audio_files import EXTENSIONS
 from .encode_dataset import EncodingSummary, check_shard_size
@@ -118,7 +118,7 @@ def encode_dataset(
             "faster: pass files, a manifest or a datasets.Dataset."
         )
     plan = ShardPlan(sources, shard_size, num_shards=1, shard_index=0)
-    folder = ShardFolder.begin(named_folder(out), plan, codec, options)
+    folder = ShardFolder.begin(named_path(out), plan, codec, options)
     kept = folder.kept(plan, retry_errors, overwrite)
     if plan.num_sources(kept):
         _connect(address)

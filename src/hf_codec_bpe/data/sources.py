@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from ..errors import AudioError, AudioNotFoundError, CodesError
+from ..named_paths import named_path
 from .audio_files import EXTENSIONS, AudioFile, find_audio
 
 __all__ = [
@@ -122,7 +123,7 @@ def read_clips(
         AudioNotFoundError: There are none.
         AudioError: A manifest that names no files, or that is not the only source.
     """
-    paths = list(map(_named, source))
+    paths = [named_path(path, "A source", AudioNotFoundError) for path in source]
     manifest = next(filter(_is_manifest, paths), None)
     if manifest is None:
         files = find_audio(paths, extensions=extensions, audio_filter=audio_filter)
@@ -142,16 +143,6 @@ def read_clips(
             f"No path of {manifest} contains {' or '.join(wanted or ())}: check the filter."
         )
     return chosen
-
-
-def _named(path: str | os.PathLike[str]) -> Path:
-    """A path, but not an empty one, which would be the current folder with all below it."""
-    if path == "":
-        raise AudioNotFoundError(
-            "A source is an empty string, as a variable without a value is: name a file or a "
-            "folder. '.' is the current one."
-        )
-    return Path(path)
 
 
 def _is_manifest(path: Path) -> bool:
